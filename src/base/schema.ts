@@ -1,0 +1,60 @@
+import { z } from 'zod';
+import { parseDurationMs, parseSizeBytes } from './duration.js';
+
+/** Building blocks for the config schemas of the parts: what a person writes, parsed to what the code uses. */
+
+/** `500ms`, `10s`, `1h` → milliseconds. Bounds are in milliseconds. */
+export function duration(bounds: { minMs?: number; maxMs?: number } = {}) {
+  const minMs = bounds.minMs ?? 0;
+  const maxMs = bounds.maxMs ?? 100 * 365 * 86_400_000;
+  return z
+    .string()
+    .meta({ format: 'duration', examples: ['500ms', '10s', '5min', '1h', '30d'] })
+    .transform((text, context) => {
+      const ms = parseDurationMs(text);
+      if (ms === undefined) {
+        context.addIssue({
+          code: 'custom',
+          message: `"${text}" is not a duration; write a number and a unit (us, ms, s, min, h, d), such as 500ms`,
+        });
+        return z.NEVER;
+      }
+      if (ms < minMs || ms > maxMs) {
+        context.addIssue({ code: 'custom', message: `${text} is outside ${minMs} ms to ${maxMs} ms` });
+        return z.NEVER;
+      }
+      return ms;
+    });
+}
+
+/** `64KiB`, `8GiB` → bytes. */
+export function byteSize(bounds: { minBytes?: number } = {}) {
+  const minBytes = bounds.minBytes ?? 0;
+  return z
+    .string()
+    .meta({ format: 'size', examples: ['64KiB', '512MiB', '8GiB'] })
+    .transform((text, context) => {
+      const bytes = parseSizeBytes(text);
+      if (bytes === undefined) {
+        context.addIssue({
+          code: 'custom',
+          message: `"${text}" is not a size; write a number and a unit (B, KiB, MiB, GiB), such as 8GiB`,
+        });
+        return z.NEVER;
+      }
+      if (bytes < minBytes) {
+        context.addIssue({ code: 'custom', message: `${text} is less than ${minBytes} bytes` });
+        return z.NEVER;
+      }
+      return Math.floor(bytes);
+    });
+}
+
+/** An id in a config: letters, digits, `-` and `_`; at most 64 characters. */
+export const identifier = () =>
+  z
+    .string()
+    .regex(
+      /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/,
+      'use letters, digits, "-" and "_" (at most 64), starting with a letter or digit',
+    );

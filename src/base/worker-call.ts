@@ -1,0 +1,169 @@
+import { type MessagePort, parentPort, Worker } from 'node:worker_threads';
+import type { Clock } from './clock.js';
+import { type ErrorRecord, fromErrorRecord, SmEdgeError, toErrorRecord } from './errors.js';
+
+/**
+ * Calls to a worker thread as plain promises. A worker file only receives, calls a function and answers:
+ *
+ *     serveWorker(parentPort, { extract: (request: ExtractRequest) => extractor.extract(request) });
+ *
+ * The caller bounds the number of calls in flight, gives each a deadline, and starts a new worker when one dies.
+ */
+
+interface Request {
+  readonly call: number;
+  readonly method: string;
+  readonly argument: unknown;
+}
+
+type Answer =
+  | { readonly call: number; readonly value: unknown }
+  | { readonly call: number; readonly error: ErrorRecord };
+
+export type WorkerHandlers = Readonly<Record<string, (argument: never) => unknown>>;
+
+/** The worker's side: answers each call with what the handler returns or throws. */
+export function serveWorker(handlers: WorkerHandlers, port: MessagePort | null = parentPort): void {
+  if (port === null) throw new SmEdgeError('INTERNAL', 'serveWorker called outside a worker thread');
+  port.on('message', async ({ call, method, argument }: Request) => {
+    try {
+      const handler = handlers[method] as ((argument: unknown) => unknown) | undefined;
+      if (handler === undefined) throw new SmEdgeError('INTERNAL', `worker has no method ${method}`);
+      port.postMessage({ call, value: await handler(argument) } satisfies Answer);
+    } catch (thrown) {
+      port.postMessage({ call, error: toErrorRecord(thrown) } satisfies Answer);
+    }
+  });
+}
+
+export interface WorkerClientOptions {
+  /** For messages and metrics: `dsp`, `scoring`, `storage`. */
+  readonly name: string;
+  readonly url: URL;
+  readonly clock: Clock;
+  readonly workerData?: unknown;
+  /** Most calls that may wait for an answer; one more is refused with `WORKER_BUSY` (retryable). */
+  readonly maxPending: number;
+  /** Deadline of one call, milliseconds. A worker that misses it is ended and started again. */
+  readonly timeoutMs: number;
+  /** Heap limit of the worker, MiB, so that a runaway worker ends alone. */
+  readonly maxHeapMiB?: number;
+  /** Called after an unexpected end; the next call starts a new worker. */
+  readonly onCrash?: (error: SmEdgeError) => void;
+}
+
+interface Pending {
+  resolve(value: never): void;
+  reject(error: SmEdgeError): void;
+  cancelTimer(): void;
+}
+
+export class WorkerClient {
+  readonly #options: WorkerClientOptions;
+  readonly #pending = new Map<number, Pending>();
+  #worker: Worker | undefined;
+  #nextCall = 1;
+  #closed = false;
+
+  constructor(options: WorkerClientOptions) {
+    this.#options = options;
+  }
+
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  /** Calls `method` in the worker; starts the worker first where there is none. */
+  call<T>(method: string, argument: unknown, transfer: ArrayBuffer[] = []): Promise<T> {
+    const { name, clock, maxPending, timeoutMs } = this.#options;
+    if (this.#closed)
+      return Promise.reject(new SmEdgeError('WORKER_CLOSED', `the ${name} worker was stopped`));
+    if (this.#pending.size >= maxPending) {
+      return Promise.reject(
+        new SmEdgeError('WORKER_BUSY', `${maxPending} calls already wait for the ${name} worker`, {
+          retryable: true,
+        }),
+      );
+    }
+    const worker = this.#worker ?? this.#start();
+    const call = this.#nextCall++;
+    return new Promise<T>((resolve, reject) => {
+      const timer = clock.setTimer(`${name} worker ${method}`, timeoutMs, () => {
+        this.#end(
+          worker,
+          new SmEdgeError(
+            'WORKER_TIMEOUT',
+            `the ${name} worker did not answer ${method} within ${timeoutMs} ms`,
+            {
+              retryable: true,
+            },
+          ),
+        );
+      });
+      this.#pending.set(call, { resolve, reject, cancelTimer: () => timer.cancel() });
+      worker.postMessage({ call, method, argument } satisfies Request, transfer);
+    });
+  }
+
+  /** Ends the worker; calls under way are refused. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const worker = this.#worker;
+    this.#worker = undefined;
+    this.#refuseAll(new SmEdgeError('WORKER_CLOSED', `the ${this.#options.name} worker was stopped`));
+    await worker?.terminate();
+  }
+
+  #start(): Worker {
+    const { url, workerData, maxHeapMiB, name } = this.#options;
+    const worker = new Worker(url, {
+      workerData,
+      name,
+      ...(maxHeapMiB === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: maxHeapMiB } }),
+    });
+    worker.on('message', (answer: Answer) => this.#settle(answer));
+    worker.on('error', (cause) =>
+      this.#end(
+        worker,
+        new SmEdgeError('WORKER_CRASHED', `the ${name} worker ended: ${cause.message}`, {
+          retryable: true,
+          cause,
+        }),
+      ),
+    );
+    worker.on('exit', (code) =>
+      this.#end(
+        worker,
+        new SmEdgeError('WORKER_CRASHED', `the ${name} worker ended with code ${code}`, { retryable: true }),
+      ),
+    );
+    this.#worker = worker;
+    return worker;
+  }
+
+  #settle(answer: Answer): void {
+    const pending = this.#pending.get(answer.call);
+    if (pending === undefined) return;
+    this.#pending.delete(answer.call);
+    pending.cancelTimer();
+    if ('error' in answer) pending.reject(fromErrorRecord(answer.error));
+    else pending.resolve(answer.value as never);
+  }
+
+  #end(worker: Worker, error: SmEdgeError): void {
+    if (this.#worker !== worker) return;
+    this.#worker = undefined;
+    worker.removeAllListeners('message');
+    worker.terminate();
+    this.#refuseAll(error);
+    this.#options.onCrash?.(error);
+  }
+
+  #refuseAll(error: SmEdgeError): void {
+    for (const pending of this.#pending.values()) {
+      pending.cancelTimer();
+      pending.reject(error);
+    }
+    this.#pending.clear();
+  }
+}

@@ -1,0 +1,22 @@
+/** Quality of a value, after OPC UA and NAMUR NE 107: good may be used, uncertain may be shown, bad is never scored or averaged. */
+export type Quality = 'good' | 'uncertain' | 'bad';
+
+/** Why a value is not good. Stable words: they are stored, counted and shown. */
+export type QualityReason =
+  | 'sentinel'
+  | 'out-of-range'
+  | 'not-a-number'
+  | 'device-error'
+  | 'timeout'
+  | 'gap'
+  | 'clipping'
+  | 'constant'
+  | 'dropout'
+  | 'sample-rate'
+  | 'clock-unsynchronised'
+  | 'stale';
+
+const RANK: Readonly<Record<Quality, number>> = { good: 0, uncertain: 1, bad: 2 };
+
+/** The worse of the two. */
+export const worseQuality = (a: Quality, b: Quality): Quality => (RANK[a] >= RANK[b] ? a : b);
