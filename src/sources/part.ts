@@ -37,6 +37,12 @@ export interface SignalSink {
   deliver(batch: SignalBatch): Promise<void>;
 }
 
+/** A few small facts that a source keeps over restarts, such as the filters that it subscribed at a broker. */
+export interface SourceMemory {
+  read(key: string): string | undefined;
+  write(key: string, value: string): void;
+}
+
 export interface SourceDeps {
   readonly gatewayId: string;
   readonly clock: Clock;
@@ -46,6 +52,8 @@ export interface SourceDeps {
   readonly sink: SignalSink;
   /** To be called at every change of state. */
   readonly onStatus: (status: SourceStatus) => void;
+  /** Absent where nothing is kept: the source then starts as if for the first time. */
+  readonly memory?: SourceMemory;
 }
 
 /** A source restores its own link for ever (backoff, counters, status); it throws from `start` only for a config that can never work. */

@@ -1,0 +1,4 @@
+import { mqttPart } from './mqtt/index.js';
+
+/** Every kind of source: one folder and one line here. */
+export const sourceParts = [mqttPart] as const;

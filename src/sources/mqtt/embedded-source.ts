@@ -1,0 +1,207 @@
+import { sleep } from '../../base/clock.js';
+import { withDeadline } from '../../base/deadline.js';
+import { toSmEdgeError } from '../../base/errors.js';
+import { type RetrySchedule, retryDelayMs } from '../../base/retry.js';
+import type { Source, SourceDeps, SourceStatus } from '../part.js';
+import { StatusKeeper } from '../status.js';
+import { Collector } from './collector.js';
+import type { EmbeddedBrokerConfig, MqttConfig } from './config.js';
+import { EmbeddedBroker, type ListenAddress, type Publication } from './embedded-broker.js';
+import { Intake } from './intake.js';
+import { notStored } from './link-fault.js';
+import { statusMessage } from './status-message.js';
+
+/** Another process may hold the port for a while, as at a restart. */
+const RELISTEN: RetrySchedule = {
+  initialMs: 500,
+  maxMs: 10_000,
+  factor: 2,
+  jitter: 0.5,
+  limit: Number.POSITIVE_INFINITY,
+};
+
+const DRAIN_TIMEOUT_MS = 3_000;
+const CLOSE_TIMEOUT_MS = 1_000;
+
+interface Waiting {
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+/**
+ * A broker of its own. What clients publish is taken inside the broker, before it acknowledges: a publisher's
+ * PUBACK or PUBREC for a subscribed topic means that the store has the message.
+ */
+export class EmbeddedBrokerSource implements Source {
+  readonly #config: MqttConfig;
+  readonly #broker: EmbeddedBrokerConfig;
+  readonly #deps: SourceDeps;
+  readonly #status: StatusKeeper;
+  readonly #intake: Intake;
+  readonly #stopped = new AbortController();
+  readonly #metrics;
+  #collector: Collector<Waiting>;
+  #waiting = new Set<Waiting>();
+  #server: EmbeddedBroker | undefined;
+  #address: ListenAddress | undefined;
+  #loop: Promise<void> | undefined;
+
+  constructor(config: MqttConfig, broker: EmbeddedBrokerConfig, deps: SourceDeps) {
+    this.#config = config;
+    this.#broker = broker;
+    this.#deps = deps;
+    this.#status = new StatusKeeper(deps.clock, deps.onStatus);
+    this.#intake = new Intake(config, deps);
+    this.#collector = this.#newCollector();
+    this.#metrics = {
+      acknowledged: deps.metrics.counter(
+        'sm_edge_mqtt_acknowledged_total',
+        'MQTT messages acknowledged after they were stored',
+        ['source'],
+      ),
+      inFlight: deps.metrics.gauge('sm_edge_mqtt_in_flight', 'MQTT messages that wait for the store', [
+        'source',
+      ]),
+      refusals: deps.metrics.counter(
+        'sm_edge_mqtt_store_refusals_total',
+        'Deliveries that the store refused; their messages are sent again',
+        ['source'],
+      ),
+      refusedClients: deps.metrics.counter(
+        'sm_edge_mqtt_refused_clients_total',
+        'Clients that the embedded broker refused: connections (too many), credentials, size (packet too large)',
+        ['source', 'reason'],
+      ),
+    };
+  }
+
+  get status(): SourceStatus {
+    return this.#status.status;
+  }
+
+  /** Where the broker listens; undefined until it does. */
+  get address(): ListenAddress | undefined {
+    return this.#address;
+  }
+
+  async start(): Promise<void> {
+    await this.#listen().catch((thrown) => {
+      this.#fail(thrown);
+      this.#loop = this.#keepTrying();
+    });
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopped.signal.aborted) return;
+    this.#stopped.abort();
+    const { clock } = this.#deps;
+    await withDeadline(clock, 'mqtt drain', DRAIN_TIMEOUT_MS, this.#collector.drain()).catch(() => undefined);
+    this.#server?.publish(this.#statusTopic, statusMessage('stopped', this.#config.id, this.#deps));
+    const closed = this.#server?.stop() ?? Promise.resolve();
+    await withDeadline(clock, 'mqtt broker close', CLOSE_TIMEOUT_MS, closed).catch(() => undefined);
+    await this.#loop;
+    this.#status.set('stopped');
+  }
+
+  get #labels() {
+    return { source: this.#config.id };
+  }
+
+  get #statusTopic(): string {
+    return `sm-edge/${this.#deps.gatewayId}/status`;
+  }
+
+  async #listen(): Promise<void> {
+    const server = new EmbeddedBroker({
+      config: this.#broker,
+      logger: this.#deps.logger,
+      onPublish: (publication) => this.#take(publication),
+      onRefused: (reason) => this.#metrics.refusedClients.inc({ ...this.#labels, reason }),
+      onError: (error) => this.#fail(error),
+    });
+    this.#address = await server.start();
+    this.#server = server;
+    this.#deps.logger.info(this.#address, 'the embedded MQTT broker listens');
+    this.#status.set('good');
+    server.publish(this.#statusTopic, statusMessage('online', this.#config.id, this.#deps));
+  }
+
+  async #keepTrying(): Promise<void> {
+    const { clock, random } = this.#deps;
+    const { signal } = this.#stopped;
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      await sleep(clock, 'mqtt broker listen', retryDelayMs(RELISTEN, attempt, random)!, signal);
+      if (signal.aborted) return;
+      try {
+        return await this.#listen();
+      } catch (thrown) {
+        this.#fail(thrown);
+      }
+    }
+  }
+
+  #fail(thrown: unknown): void {
+    const error = toSmEdgeError(thrown, 'MQTT_LISTEN');
+    const reason = error.hint === undefined ? error.message : `${error.message}; ${error.hint}`;
+    if (this.#status.status.reason === reason) return;
+    this.#status.set('failed', reason);
+    this.#deps.logger.warn({ code: error.code, hint: error.hint }, error.message);
+  }
+
+  #newCollector(): Collector<Waiting> {
+    const collector: Collector<Waiting> = new Collector(this.#deps.sink, {
+      release: (waiting) => {
+        this.#metrics.acknowledged.inc(this.#labels, waiting.length);
+        this.#status.set('good');
+        for (const one of waiting) one.resolve();
+      },
+      refused: (error) => {
+        if (this.#collector === collector) this.#refuseAll(error);
+      },
+      changed: () => {
+        this.#intake.publishCounts();
+        this.#metrics.inFlight.set(this.#labels, collector.heldMessages);
+      },
+    });
+    return collector;
+  }
+
+  /** The answer to the broker: nothing to wait for at QoS 0 and for topics that nobody subscribed. */
+  #take({ topic, payload, qos }: Publication): Promise<void> | undefined {
+    if (this.#stopped.signal.aborted) {
+      return Promise.reject(new Error('the gateway is stopping'));
+    }
+    if (this.#intake.router.route(topic) === undefined) return undefined;
+    const decoded = this.#intake.take({ topic, payload, retained: false });
+    if (qos === 0) {
+      this.#collector.offer(decoded, payload.length);
+      return undefined;
+    }
+    return new Promise((resolve, reject) => {
+      const waiting: Waiting = {
+        resolve: () => {
+          this.#waiting.delete(waiting);
+          resolve();
+        },
+        reject,
+      };
+      this.#waiting.add(waiting);
+      this.#collector.hold(decoded, payload.length, waiting);
+    });
+  }
+
+  /** The publishers of what is not stored are disconnected; they send it again when they are back. */
+  #refuseAll(thrown: unknown): void {
+    this.#metrics.refusals.inc(this.#labels);
+    const error = notStored(thrown);
+    if (this.#status.status.state !== 'degraded') {
+      this.#deps.logger.warn({ code: error.code, hint: error.hint }, error.message);
+    }
+    this.#status.set('degraded', error.message);
+    this.#collector.close();
+    this.#collector = this.#newCollector();
+    const refused = this.#waiting;
+    this.#waiting = new Set();
+    for (const one of refused) one.reject(error);
+  }
+}

@@ -1,0 +1,130 @@
+import { SmEdgeError, toSmEdgeError } from '../../base/errors.js';
+import type { Reading } from '../../signals/reading.js';
+import type { SampleBlock } from '../../signals/sample-block.js';
+import type { SourceDeps } from '../part.js';
+import type { MqttConfig } from './config.js';
+import type { Arrival, Decoded, PayloadDecoder } from './payloads/payload.js';
+import { type Route, TopicRouter } from './topic-router.js';
+
+/** A topic whose payloads cannot be decoded is reported this often at most. */
+const REPORT_INTERVAL_MS = 10 * 60_000;
+/** Reports over all topics within one interval: a broken gateway upstream must not fill the log. */
+const MAX_REPORTS_PER_INTERVAL = 50;
+
+export interface Message {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  /** The broker kept it from before the subscription, so its time of arrival says nothing. */
+  readonly retained: boolean;
+}
+
+/** From a message to readings and blocks: finds the decoders, counts and reports what cannot be used. */
+export class Intake {
+  readonly router: TopicRouter;
+  readonly #maxPayloadBytes: number;
+  readonly #deps: SourceDeps;
+  readonly #messages;
+  readonly #errors;
+  readonly #label: { readonly source: string };
+  #windowStartMs = Number.NEGATIVE_INFINITY;
+  #reportsInWindow = 0;
+  #received = 0;
+
+  constructor(config: MqttConfig, deps: SourceDeps) {
+    this.router = new TopicRouter(config.subscriptions, config.maxTopics);
+    this.#maxPayloadBytes = config.maxPayload;
+    this.#deps = deps;
+    this.#label = { source: config.id };
+    this.#messages = deps.metrics.counter('sm_edge_mqtt_messages_total', 'MQTT messages received', [
+      'source',
+    ]);
+    this.#errors = deps.metrics.counter(
+      'sm_edge_mqtt_unusable_messages_total',
+      'MQTT messages that could not be used: payload (not decodable), size (over maxPayload), topic (no point for it), unmatched (no subscription)',
+      ['source', 'reason'],
+    );
+  }
+
+  /** Adds what was counted since the last call to the metrics: once per batch, not once per message. */
+  publishCounts(): void {
+    if (this.#received === 0) return;
+    this.#messages.inc(this.#label, this.#received);
+    this.#received = 0;
+  }
+
+  /** What a message holds; undefined where nothing in it can be used, now or when it is sent again. */
+  take({ topic, payload, retained }: Message): Decoded | undefined {
+    this.#received++;
+    const route = this.router.route(topic);
+    if (route === undefined) {
+      this.#errors.inc({ ...this.#label, reason: 'unmatched' });
+      return undefined;
+    }
+    if (route.refusal !== undefined) {
+      this.#refuse(route, 'topic', new SmEdgeError('MQTT_TOPIC_REFUSED', route.refusal));
+      return undefined;
+    }
+    if (payload.length > this.#maxPayloadBytes) {
+      const message = `${payload.length} bytes are more than maxPayload (${this.#maxPayloadBytes})`;
+      this.#refuse(route, 'size', new SmEdgeError('PAYLOAD_TOO_LARGE', message));
+      return undefined;
+    }
+    const { clock } = this.#deps;
+    const arrival: Arrival = { timeMs: clock.nowMs(), monotonicMs: clock.monotonicMs() };
+    let whole: Decoded | undefined;
+    for (const decoder of route.decoders) {
+      const decoded = this.#decode(route, decoder, payload, arrival);
+      if (decoded === undefined) continue;
+      const part = retained && decoded.deviceTime !== true ? staleVersion(decoded) : decoded;
+      whole = whole === undefined ? part : merge(whole, part);
+    }
+    return whole;
+  }
+
+  #decode(route: Route, decoder: PayloadDecoder, payload: Uint8Array, arrival: Arrival): Decoded | undefined {
+    try {
+      return decoder.decode(payload, arrival);
+    } catch (thrown) {
+      this.#refuse(route, 'payload', toSmEdgeError(thrown, 'PAYLOAD_INVALID'));
+      return undefined;
+    }
+  }
+
+  #refuse(route: Route, reason: 'payload' | 'size' | 'topic', error: SmEdgeError): void {
+    this.#errors.inc({ ...this.#label, reason });
+    const nowMs = this.#deps.clock.monotonicMs();
+    if (nowMs - this.#windowStartMs >= REPORT_INTERVAL_MS) {
+      this.#windowStartMs = nowMs;
+      this.#reportsInWindow = 0;
+    }
+    const due = route.lastReportMs === undefined || nowMs - route.lastReportMs >= REPORT_INTERVAL_MS;
+    if (!due || this.#reportsInWindow >= MAX_REPORTS_PER_INTERVAL) {
+      route.unreported++;
+      return;
+    }
+    this.#reportsInWindow++;
+    this.#deps.logger.warn(
+      {
+        topic: route.topic,
+        code: error.code,
+        ...(error.hint === undefined ? {} : { hint: error.hint }),
+        ...(route.unreported === 0 ? {} : { unreported: route.unreported }),
+      },
+      `a message on ${route.topic} cannot be used: ${error.message}`,
+    );
+    route.lastReportMs = nowMs;
+    route.unreported = 0;
+  }
+}
+
+const merge = (a: Decoded, b: Decoded): Decoded => ({
+  readings: [...a.readings, ...b.readings],
+  blocks: [...a.blocks, ...b.blocks],
+});
+
+/** A retained message without a time of its own may be of yesterday: shown, but not to be judged. */
+function staleVersion(decoded: Decoded): Decoded {
+  const mark = <T extends Reading | SampleBlock>(item: T): T =>
+    item.quality === 'good' ? { ...item, quality: 'uncertain', reason: 'stale' } : item;
+  return { readings: decoded.readings.map(mark), blocks: decoded.blocks.map(mark) };
+}

@@ -1,0 +1,30 @@
+import { z } from 'zod';
+import { csvPayload } from './csv.js';
+import { jsonPayload } from './json.js';
+import { numberPayload } from './number.js';
+import type { PayloadDecoder, PayloadKind, PointOf } from './payload.js';
+import { waveformPayload } from './waveform.js';
+
+/** Every payload kind: one file, one line here and one in the schema. */
+const PAYLOAD_KINDS = [waveformPayload, jsonPayload, numberPayload, csvPayload] as const;
+
+export const payloadSchema = z
+  .discriminatedUnion('kind', [
+    waveformPayload.configSchema,
+    jsonPayload.configSchema,
+    numberPayload.configSchema,
+    csvPayload.configSchema,
+  ])
+  .describe('How a message is written');
+
+export type PayloadConfig = z.infer<typeof payloadSchema>;
+
+const kindOf = (config: PayloadConfig): PayloadKind<PayloadConfig> =>
+  PAYLOAD_KINDS.find(({ kind }) => kind === config.kind) as unknown as PayloadKind<PayloadConfig>;
+
+export const createDecoder = (config: PayloadConfig, pointOf: PointOf): PayloadDecoder =>
+  kindOf(config).createDecoder(config, pointOf);
+
+/** Names of the channels of one payload, or undefined where the kind or the config has none. */
+export const payloadChannels = (config: PayloadConfig): readonly string[] | undefined =>
+  kindOf(config).channels?.(config);

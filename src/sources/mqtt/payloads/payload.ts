@@ -1,0 +1,40 @@
+import type { z } from 'zod';
+import type { Reading } from '../../../signals/reading.js';
+import type { SampleBlock } from '../../../signals/sample-block.js';
+
+/** What a message turned into. */
+export interface Decoded {
+  readonly readings: readonly Reading[];
+  readonly blocks: readonly SampleBlock[];
+  /** The times are the device's own, not those of arrival. */
+  readonly deviceTime?: boolean;
+}
+
+/** When a message came in. */
+export interface Arrival {
+  /** Wall clock, milliseconds since the Unix epoch. */
+  readonly timeMs: number;
+  /** Monotonic clock, milliseconds. */
+  readonly monotonicMs: number;
+}
+
+/** Decodes the payloads of one topic. One per topic, so it may remember sequence numbers and block times. */
+export interface PayloadDecoder {
+  /** Throws a `PAYLOAD_INVALID` error for a payload that will never decode, however often it is sent again. */
+  decode(payload: Uint8Array, arrival: Arrival): Decoded;
+}
+
+/** Names the point of a channel; a payload without channels asks for the empty one. */
+export type PointOf = (channel: string) => string;
+
+/** A payload kind is one file here and one line in index.ts. */
+export interface PayloadKind<C extends { readonly kind: string }> {
+  readonly kind: C['kind'];
+  readonly configSchema: z.ZodType<C>;
+  /** Names of the channels in one payload; the point template then holds `{channel}`. */
+  channels?(config: C): readonly string[] | undefined;
+  createDecoder(config: C, pointOf: PointOf): PayloadDecoder;
+}
+
+export const NO_READINGS: readonly Reading[] = [];
+export const NO_BLOCKS: readonly SampleBlock[] = [];

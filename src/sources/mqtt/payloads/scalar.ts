@@ -1,0 +1,63 @@
+import { z } from 'zod';
+import { SmEdgeError } from '../../../base/errors.js';
+import type { Reading } from '../../../signals/reading.js';
+
+/** What is said of a scalar value, whatever payload it comes in. */
+export const scalarShape = {
+  unit: z.string().min(1).max(32).describe('Unit of the value after scale and offset, such as degC, A, rpm'),
+  scale: z.number().default(1).describe('The value is raw × scale + offset'),
+  offset: z.number().default(0).describe('The value is raw × scale + offset'),
+  range: z
+    .tuple([z.number(), z.number()])
+    .refine(([low, high]) => low < high, 'range is [low, high], low first')
+    .optional()
+    .describe('Plausible values after scaling, [low, high]; outside them the quality is bad'),
+  sentinel: z
+    .number()
+    .optional()
+    .describe('Raw value by which the device says "no measurement"; it gives quality bad'),
+};
+
+export interface ScalarRules {
+  readonly unit: string;
+  readonly scale: number;
+  readonly offset: number;
+  readonly range?: [number, number] | undefined;
+  readonly sentinel?: number | undefined;
+}
+
+/** A raw number as a reading, judged by the rules. */
+export function scalarReading(point: string, timeMs: number, raw: number, rules: ScalarRules): Reading {
+  const base = { point, timeMs, unit: rules.unit };
+  if (rules.sentinel !== undefined && raw === rules.sentinel) {
+    return { ...base, value: Number.NaN, quality: 'bad', reason: 'sentinel' };
+  }
+  const value = raw * rules.scale + rules.offset;
+  if (!Number.isFinite(value)) return { ...base, value: Number.NaN, quality: 'bad', reason: 'not-a-number' };
+  if (rules.range !== undefined && (value < rules.range[0] || value > rules.range[1])) {
+    return { ...base, value, quality: 'bad', reason: 'out-of-range' };
+  }
+  return { ...base, value, quality: 'good' };
+}
+
+/** A payload that will never decode. `message` says what was found, without the payload itself. */
+export const invalidPayload = (message: string, hint?: string): SmEdgeError =>
+  new SmEdgeError('PAYLOAD_INVALID', message, hint === undefined ? {} : { hint });
+
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
+
+/**
+ * A text as a number: decimal notation, surrounding blanks allowed, and what devices write for "none" (`nan`,
+ * `null`, `inf`, nothing) as NaN. Undefined for everything else: "12abc" is no number.
+ */
+export function parseNumberText(text: string): number | undefined {
+  const trimmed = text.trim();
+  if (NUMBER.test(trimmed)) return Number(trimmed);
+  return /^([+-]?(nan|inf|infinity)|null|none|)$/i.test(trimmed) ? Number.NaN : undefined;
+}
+
+/** For a message: the start of a text, printable, in quotes. */
+export function excerpt(text: string, characters = 40): string {
+  const start = text.slice(0, characters).replace(/[^\x20-\x7e]/g, '?');
+  return JSON.stringify(text.length > characters ? `${start}…` : start);
+}

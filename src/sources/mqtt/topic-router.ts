@@ -1,0 +1,120 @@
+import { POINT_NAME } from '../../signals/point.js';
+import type { Subscription } from './config.js';
+import { createDecoder, payloadChannels } from './payloads/index.js';
+import type { PayloadDecoder } from './payloads/payload.js';
+import { fillTemplate, pointSegment, type TopicPattern, topicPattern } from './topic-filter.js';
+
+/** What becomes of the messages of one topic. */
+export interface Route {
+  readonly topic: string;
+  readonly decoders: readonly PayloadDecoder[];
+  /** Why the topic becomes no point, where a filter matches it all the same. */
+  readonly refusal?: string;
+  /** Monotonic time of the last report about this topic's payloads, and how many went unreported since. */
+  lastReportMs: number | undefined;
+  unreported: number;
+}
+
+interface Entry {
+  readonly subscription: Subscription;
+  readonly pattern: TopicPattern;
+}
+
+/** Topics without a subscription that are remembered, so that a broker's other traffic costs one look-up. */
+const MAX_UNMATCHED = 4096;
+
+/** Finds the decoders for a topic and keeps them: one decoder per topic and subscription, since decoders remember. */
+export class TopicRouter {
+  readonly #entries: readonly Entry[];
+  readonly #maxTopics: number;
+  readonly #routes = new Map<string, Route>();
+  readonly #unmatched = new Set<string>();
+  /** Points that were made from altered topic levels, by the topic that took the name first. */
+  readonly #alteredPoints = new Map<string, string>();
+
+  constructor(subscriptions: readonly Subscription[], maxTopics: number) {
+    this.#entries = subscriptions.map((subscription) => ({
+      subscription,
+      pattern: topicPattern(subscription.filter),
+    }));
+    this.#maxTopics = maxTopics;
+  }
+
+  /** The filters to subscribe to, each once with the highest QoS that is asked for it. */
+  get filters(): ReadonlyMap<string, 0 | 1 | 2> {
+    const filters = new Map<string, 0 | 1 | 2>();
+    for (const { subscription, pattern } of this.#entries) {
+      const known = filters.get(pattern.filter) ?? 0;
+      filters.set(pattern.filter, subscription.qos > known ? subscription.qos : known);
+    }
+    return filters;
+  }
+
+  /** The route of a topic; undefined where no subscription matches. */
+  route(topic: string): Route | undefined {
+    const known = this.#routes.get(topic);
+    if (known !== undefined) return known;
+    if (this.#unmatched.has(topic)) return undefined;
+    const route = this.#build(topic);
+    if (route !== undefined) {
+      if (this.#routes.size < this.#maxTopics) this.#routes.set(topic, route);
+      return route;
+    }
+    if (this.#unmatched.size >= MAX_UNMATCHED) this.#unmatched.clear();
+    this.#unmatched.add(topic);
+    return undefined;
+  }
+
+  #build(topic: string): Route | undefined {
+    const matches = this.#entries.flatMap(({ subscription, pattern }) => {
+      const levels = pattern.match(topic);
+      return levels === undefined ? [] : [{ subscription, levels }];
+    });
+    if (matches.length === 0) return undefined;
+    const base = { topic, lastReportMs: undefined, unreported: 0 };
+    if (this.#routes.size >= this.#maxTopics) {
+      return { ...base, decoders: [], refusal: `there are already ${this.#maxTopics} topics (maxTopics)` };
+    }
+    const decoders: PayloadDecoder[] = [];
+    for (const { subscription, levels } of matches) {
+      const refusal = this.#refusal(topic, subscription, levels);
+      if (refusal !== undefined) return { ...base, decoders: [], refusal };
+      decoders.push(
+        createDecoder(subscription.payload, (channel) => pointFor(subscription, levels, channel).point),
+      );
+    }
+    return { ...base, decoders };
+  }
+
+  #refusal(
+    topic: string,
+    subscription: Subscription,
+    levels: Readonly<Record<string, string>>,
+  ): string | undefined {
+    for (const channel of payloadChannels(subscription.payload) ?? ['']) {
+      const { point, altered } = pointFor(subscription, levels, channel);
+      if (point.length > 200 || !POINT_NAME.test(point))
+        return `"${point.slice(0, 200)}" is no name for a point`;
+      if (!altered) continue;
+      // "hall 1" and "hall-1" would become the same point and mix two machines in silence.
+      const owner = this.#alteredPoints.get(point) ?? topic;
+      if (owner !== topic) return `the point ${point} already belongs to the topic ${owner}`;
+      this.#alteredPoints.set(point, topic);
+    }
+    return undefined;
+  }
+}
+
+function pointFor(
+  subscription: Subscription,
+  levels: Readonly<Record<string, string>>,
+  channel: string,
+): { point: string; altered: boolean } {
+  const segments: Record<string, string> = { channel };
+  let altered = false;
+  for (const [name, level] of Object.entries(levels)) {
+    segments[name] = pointSegment(level);
+    altered ||= segments[name] !== level;
+  }
+  return { point: fillTemplate(subscription.point, segments), altered };
+}
