@@ -171,7 +171,12 @@ export class ClientSession {
       }
       this.#storing.add(messageId);
     }
-    const decoded = this.#options.intake.take({ topic: packet.topic, payload, retained: packet.retain });
+    const decoded = this.#options.intake.take({
+      topic: packet.topic,
+      payload,
+      retained: packet.retain,
+      repeated: packet.dup,
+    });
     if (qos === 0) this.#collector.offer(decoded, payload.length);
     else this.#collector.hold(decoded, payload.length, { messageId, qos });
   }

@@ -10,6 +10,8 @@ export interface Publication {
   readonly topic: string;
   readonly payload: Buffer;
   readonly qos: 0 | 1 | 2;
+  /** The publisher marks it as perhaps sent before (DUP). */
+  readonly repeated: boolean;
 }
 
 export interface EmbeddedBrokerOptions {
@@ -62,7 +64,8 @@ export class EmbeddedBroker {
         if (packet.topic.startsWith('$')) return done(new Error('topics that start with $ are reserved'));
         const stored = this.#seenBefore(client, packet).then((seen) => {
           if (seen) return undefined;
-          return onPublish({ topic: packet.topic, payload: toBuffer(packet.payload), qos: packet.qos });
+          const { topic, qos, dup } = packet;
+          return onPublish({ topic, payload: toBuffer(packet.payload), qos, repeated: dup });
         });
         stored.then(
           () => done(null),

@@ -167,12 +167,12 @@ export class EmbeddedBrokerSource implements Source {
   }
 
   /** The answer to the broker: nothing to wait for at QoS 0 and for topics that nobody subscribed. */
-  #take({ topic, payload, qos }: Publication): Promise<void> | undefined {
+  #take({ topic, payload, qos, repeated }: Publication): Promise<void> | undefined {
     if (this.#stopped.signal.aborted) {
       return Promise.reject(new Error('the gateway is stopping'));
     }
     if (this.#intake.router.route(topic) === undefined) return undefined;
-    const decoded = this.#intake.take({ topic, payload, retained: false });
+    const decoded = this.#intake.take({ topic, payload, retained: false, repeated });
     if (qos === 0) {
       this.#collector.offer(decoded, payload.length);
       return undefined;

@@ -16,6 +16,8 @@ export interface Message {
   readonly payload: Uint8Array;
   /** The broker kept it from before the subscription, so its time of arrival says nothing. */
   readonly retained: boolean;
+  /** The broker marks it as perhaps sent before (DUP). */
+  readonly repeated: boolean;
 }
 
 /** From a message to readings and blocks: finds the decoders, counts and reports what cannot be used. */
@@ -25,6 +27,8 @@ export class Intake {
   readonly #deps: SourceDeps;
   readonly #messages;
   readonly #errors;
+  readonly #gaps;
+  readonly #lost;
   readonly #label: { readonly source: string };
   #windowStartMs = Number.NEGATIVE_INFINITY;
   #reportsInWindow = 0;
@@ -38,6 +42,16 @@ export class Intake {
     this.#messages = deps.metrics.counter('sm_edge_mqtt_messages_total', 'MQTT messages received', [
       'source',
     ]);
+    this.#gaps = deps.metrics.counter(
+      'sm_edge_mqtt_stream_gaps_total',
+      'Interruptions of continuous sample streams',
+      ['source'],
+    );
+    this.#lost = deps.metrics.counter(
+      'sm_edge_mqtt_lost_blocks_total',
+      'Sample blocks that sequence numbers show to be lost before they came here',
+      ['source'],
+    );
     this.#errors = deps.metrics.counter(
       'sm_edge_mqtt_unusable_messages_total',
       'MQTT messages that could not be used: payload (not decodable), size (over maxPayload), topic (no point for it), unmatched (no subscription)',
@@ -53,7 +67,7 @@ export class Intake {
   }
 
   /** What a message holds; undefined where nothing in it can be used, now or when it is sent again. */
-  take({ topic, payload, retained }: Message): Decoded | undefined {
+  take({ topic, payload, retained, repeated }: Message): Decoded | undefined {
     this.#received++;
     const route = this.router.route(topic);
     if (route === undefined) {
@@ -69,12 +83,13 @@ export class Intake {
       this.#refuse(route, 'size', new SmEdgeError('PAYLOAD_TOO_LARGE', message));
       return undefined;
     }
-    const { clock } = this.#deps;
-    const arrival: Arrival = { timeMs: clock.nowMs(), monotonicMs: clock.monotonicMs() };
+    const arrival: Arrival = { timeMs: this.#deps.clock.nowMs(), repeated };
     let whole: Decoded | undefined;
     for (const decoder of route.decoders) {
       const decoded = this.#decode(route, decoder, payload, arrival);
       if (decoded === undefined) continue;
+      if (decoded.gaps) this.#gaps.inc(this.#label, decoded.gaps);
+      if (decoded.lostBlocks) this.#lost.inc(this.#label, decoded.lostBlocks);
       const part = retained && decoded.deviceTime !== true ? staleVersion(decoded) : decoded;
       whole = whole === undefined ? part : merge(whole, part);
     }

@@ -1,5 +1,6 @@
+import { BlockClock } from '../../../signals/block-clock.js';
 import type { SampleBlock } from '../../../signals/sample-block.js';
-import type { Arrival } from './payload.js';
+import { type Arrival, type Decoded, NO_READINGS } from './payload.js';
 
 /** The samples of one channel, decoded. */
 export interface ChannelSamples {
@@ -14,18 +15,28 @@ export interface BlockFacts {
   readonly unit: string;
   readonly sampleRateHz: number;
   /** The device's own time of the first sample, milliseconds since the Unix epoch. */
-  readonly startedAtMs?: number;
-  readonly sequence?: number;
+  readonly startedAtMs?: number | undefined;
+  readonly sequence?: number | undefined;
+  readonly sequenceModulus?: number | undefined;
 }
 
-/** Gives the blocks of one topic their start times. */
+/** Makes blocks of the samples of one topic and gives them their start times. */
 export class BlockTiming {
+  readonly #clock = new BlockClock();
+
   /** The channels of one payload: same length, same start. */
-  stamp(channels: readonly ChannelSamples[], facts: BlockFacts): SampleBlock[] {
-    const { arrival, unit, sampleRateHz, startedAtMs, sequence } = facts;
-    const count = channels[0]?.samples.length ?? 0;
-    const startTimeMs = startedAtMs ?? arrival.timeMs - (count * 1000) / sampleRateHz;
-    return channels.map(({ point, samples, finite }) => ({
+  stamp(channels: readonly ChannelSamples[], facts: BlockFacts): Decoded {
+    const { arrival, unit, sampleRateHz, startedAtMs, sequence, sequenceModulus } = facts;
+    const { startTimeMs, continuity, lostBlocks } = this.#clock.stamp({
+      count: channels[0]?.samples.length ?? 0,
+      sampleRateHz,
+      arrivalMs: arrival.timeMs,
+      repeated: arrival.repeated,
+      ...(startedAtMs === undefined ? {} : { deviceTimeMs: startedAtMs }),
+      ...(sequence === undefined ? {} : { sequence }),
+      ...(sequenceModulus === undefined ? {} : { sequenceModulus }),
+    });
+    const blocks: SampleBlock[] = channels.map(({ point, samples, finite }) => ({
       point,
       startTimeMs,
       sampleRateHz,
@@ -34,5 +45,7 @@ export class BlockTiming {
       ...(sequence === undefined ? {} : { sequence }),
       ...(finite ? { quality: 'good' } : { quality: 'bad', reason: 'not-a-number' }),
     }));
+    const gaps = continuity === 'gap' ? 1 : 0;
+    return { readings: NO_READINGS, blocks, deviceTime: startedAtMs !== undefined, gaps, lostBlocks };
   }
 }

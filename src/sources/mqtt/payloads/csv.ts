@@ -93,13 +93,12 @@ export const csvPayload = {
           finite &&= Number.isFinite(sample);
           return sample;
         });
-        const blocks = timing.stamp([{ point, samples, finite }], {
+        return timing.stamp([{ point, samples, finite }], {
           arrival,
           unit: config.unit,
           sampleRateHz: config.sampleRateHz,
-          ...(time === undefined ? {} : { startedAtMs: timeAt(rows[0]!, 0) }),
+          startedAtMs: time === undefined ? undefined : timeAt(rows[0]!, 0),
         });
-        return { readings: NO_READINGS, blocks, deviceTime: time !== undefined };
       },
     };
   },

@@ -25,6 +25,10 @@ export interface HeaderField {
 
 export const headerFieldBytes = (type: HeaderFieldType): number => Number(/\d+/.exec(type)![0]) / 8;
 
+/** A counter of this type starts at 0 again after so many; undefined where that is beyond what a number holds. */
+export const fieldModulus = (type: HeaderFieldType): number | undefined =>
+  type.startsWith('uint') && headerFieldBytes(type) <= 4 ? 2 ** (8 * headerFieldBytes(type)) : undefined;
+
 /** The value of a field; 64-bit integers as bigint, since nanoseconds since 1970 do not fit a number. */
 export function readHeaderField(view: DataView, field: HeaderField): number | bigint {
   const { offset, type } = field;

@@ -110,13 +110,12 @@ export const jsonPayload = {
         if (config.sampleRateHz !== undefined) {
           const first = Array.isArray(time) ? time[0] : time;
           const startedAtMs = timePath === undefined ? undefined : timeOf(first);
-          const blocks = timing.stamp([waveform(value)], {
+          return timing.stamp([waveform(value)], {
             arrival,
             unit: config.unit,
             sampleRateHz: config.sampleRateHz,
-            ...(startedAtMs === undefined ? {} : { startedAtMs }),
+            startedAtMs,
           });
-          return { readings: NO_READINGS, blocks, deviceTime };
         }
         if (!Array.isArray(time) || time.length !== value.length) {
           throw invalidPayload(

@@ -8,14 +8,17 @@ export interface Decoded {
   readonly blocks: readonly SampleBlock[];
   /** The times are the device's own, not those of arrival. */
   readonly deviceTime?: boolean;
+  /** Interruptions of a continuous stream before this payload, and the blocks that are known to be lost in them. */
+  readonly gaps?: number;
+  readonly lostBlocks?: number;
 }
 
 /** When a message came in. */
 export interface Arrival {
   /** Wall clock, milliseconds since the Unix epoch. */
   readonly timeMs: number;
-  /** Monotonic clock, milliseconds. */
-  readonly monotonicMs: number;
+  /** The broker marks it as perhaps sent before (DUP). */
+  readonly repeated: boolean;
 }
 
 /** Decodes the payloads of one topic. One per topic, so it may remember sequence numbers and block times. */

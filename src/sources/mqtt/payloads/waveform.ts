@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { BlockTiming, type ChannelSamples } from './block-timing.js';
-import { HEADER_FIELD_TYPES, headerFieldBytes, readHeaderField } from './header-field.js';
-import { NO_READINGS, type PayloadDecoder, type PayloadKind, type PointOf } from './payload.js';
+import { fieldModulus, HEADER_FIELD_TYPES, headerFieldBytes, readHeaderField } from './header-field.js';
+import type { PayloadDecoder, PayloadKind, PointOf } from './payload.js';
 import { bytesPerSample, rawFullScale, readSamples, SAMPLE_ENCODINGS } from './sample-encoding.js';
 import { invalidPayload } from './scalar.js';
 import { TIME_UNITS, timestampMs } from './timestamp.js';
@@ -124,6 +124,7 @@ export const waveformPayload = {
     const gain =
       config.fullScale === undefined ? (config.scale ?? 1) : config.fullScale / rawFullScale(encoding);
     const timing = new BlockTiming();
+    const sequenceModulus = header?.sequence === undefined ? undefined : fieldModulus(header.sequence.type);
 
     /** Number of samples per channel; throws where the payload is not whole. */
     const sampleCount = (payload: Uint8Array, view: DataView): number => {
@@ -174,14 +175,14 @@ export const waveformPayload = {
           const run = { bytes: payload, offset, stride, count };
           return { point, ...readSamples(run, encoding, gain, config.offset) };
         });
-        const blocks = timing.stamp(runs, {
+        return timing.stamp(runs, {
           arrival,
           unit: config.unit,
           sampleRateHz,
-          ...(startedAtMs === undefined ? {} : { startedAtMs }),
-          ...(sequence === undefined ? {} : { sequence }),
+          startedAtMs,
+          sequence,
+          sequenceModulus,
         });
-        return { readings: NO_READINGS, blocks, deviceTime: startedAtMs !== undefined };
       },
     };
   },

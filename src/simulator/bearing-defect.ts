@@ -1,0 +1,89 @@
+import { gaussian, type Random } from '../base/random.js';
+
+export type DefectKind = 'outer' | 'inner' | 'ball' | 'cage';
+
+/** Geometry of a rolling bearing. */
+export interface BearingGeometry {
+  readonly balls: number;
+  readonly ballDiameterMm: number;
+  readonly pitchDiameterMm: number;
+  readonly contactAngleDeg: number;
+}
+
+/** The deep groove ball bearing 6205, in the dimensions that the CWRU bearing data centre gives for it. */
+export const BEARING_6205: BearingGeometry = {
+  balls: 9,
+  ballDiameterMm: 7.94,
+  pitchDiameterMm: 39.04,
+  contactAngleDeg: 0,
+};
+
+/** Hits per turn of the shaft, and the order with which the load zone modulates them (outer ring standing still). */
+function kinematics(kind: DefectKind, geometry: BearingGeometry): { hitsPerTurn: number; loadOrder: number } {
+  const { balls, ballDiameterMm, pitchDiameterMm, contactAngleDeg } = geometry;
+  const ratio = (ballDiameterMm / pitchDiameterMm) * Math.cos((contactAngleDeg * Math.PI) / 180);
+  const cageOrder = (1 - ratio) / 2;
+  switch (kind) {
+    case 'outer':
+      return { hitsPerTurn: (balls / 2) * (1 - ratio), loadOrder: 0 };
+    case 'inner':
+      return { hitsPerTurn: (balls / 2) * (1 + ratio), loadOrder: 1 };
+    case 'ball':
+      // The flaw meets both rings in one turn of the ball: two hits at the ball spin frequency.
+      return { hitsPerTurn: (pitchDiameterMm / ballDiameterMm) * (1 - ratio ** 2), loadOrder: cageOrder };
+    case 'cage':
+      return { hitsPerTurn: cageOrder, loadOrder: cageOrder };
+  }
+}
+
+/** Standard deviation of the time between two hits as a share of it: the rolling elements slip by 1 to 2 %. */
+const SLIP = 0.01;
+/** Hits differ in strength too. */
+const STRENGTH_SPREAD = 0.15;
+
+/**
+ * The hits of a local bearing defect as a train of forces (McFadden and Smith 1984; Randall and Antoni 2011, with
+ * the slip as a random walk: the hits are not locked to the shaft).
+ */
+export class BearingDefect {
+  readonly #hitsPerTurn: number;
+  readonly #loadOrder: number;
+  readonly #random: Random;
+  /** Turns of the shaft at the next hit. */
+  #nextTurns: number | undefined;
+
+  constructor(kind: DefectKind, geometry: BearingGeometry, random: Random) {
+    const { hitsPerTurn, loadOrder } = kinematics(kind, geometry);
+    this.#hitsPerTurn = hitsPerTurn;
+    this.#loadOrder = loadOrder;
+    this.#random = random;
+  }
+
+  /**
+   * Adds the hits of one block to `force`.
+   * `turns` is the shaft's angle at its start, `turnsPerSample` how far it goes, `strength` the mean force.
+   */
+  addHits(force: Float32Array, turns: number, turnsPerSample: number, strength: number): void {
+    const random = this.#random;
+    const meanStep = 1 / this.#hitsPerTurn;
+    let next = this.#nextTurns ?? turns + random() * meanStep;
+    const end = turns + force.length * turnsPerSample;
+    while (next < end) {
+      const position = Math.max(0, (next - turns) / turnsPerSample);
+      const index = Math.min(force.length - 1, Math.floor(position));
+      const share = position - index;
+      const hit = strength * this.#load(next) * (1 + STRENGTH_SPREAD * gaussian(random));
+      // A hit between two samples is shared by both.
+      force[index]! += hit * (1 - share);
+      if (index + 1 < force.length) force[index + 1]! += hit * share;
+      next += meanStep * (1 + SLIP * gaussian(random));
+    }
+    this.#nextTurns = next;
+  }
+
+  /** How much load the flaw meets there: all of it on a standing ring, more and less as it goes through the load zone. */
+  #load(turns: number): number {
+    if (this.#loadOrder === 0) return 1;
+    return Math.max(0, 0.6 + 0.6 * Math.cos(2 * Math.PI * this.#loadOrder * turns));
+  }
+}
