@@ -1,0 +1,189 @@
+import { ComplexFft, type FftLibrary, fftLengthAtLeast, fftLengthAtMost, RealFft } from './fft.js';
+import { createWindow } from './window.js';
+
+/** Share of the block that is faded in and out, at each end: its two ends need not fit together. */
+const FADE = 0.01;
+/** Share of the envelope that is left out at each end, where the fade and the filter's ringing are. */
+const MARGIN = 0.02;
+
+/**
+ * Spectrum of a whole block for filtering in the frequency domain: no window but a short fade at both ends.
+ * `data` is packed as `RealFft` gives it.
+ */
+export class BlockSpectrum {
+  readonly length: number;
+  readonly binHz: number;
+  readonly #fft: RealFft;
+  readonly #start: number;
+
+  static create(library: FftLibrary, blockLength: number, sampleRateHz: number): BlockSpectrum | undefined {
+    const length = fftLengthAtMost(Math.min(blockLength, 262_144));
+    return length === undefined ? undefined : new BlockSpectrum(library, blockLength, length, sampleRateHz);
+  }
+
+  private constructor(library: FftLibrary, blockLength: number, length: number, sampleRateHz: number) {
+    this.length = length;
+    this.binHz = sampleRateHz / length;
+    this.#fft = new RealFft(library, length);
+    this.#start = Math.floor((blockLength - length) / 2);
+  }
+
+  get data(): Float32Array {
+    return this.#fft.data;
+  }
+
+  compute(samples: Float32Array): void {
+    const { length, data } = this;
+    const start = this.#start;
+    let sum = 0;
+    for (let i = 0; i < length; i++) sum += samples[start + i]!;
+    const mean = sum / length;
+    for (let i = 0; i < length; i++) data[i] = samples[start + i]! - mean;
+    const fade = Math.floor(length * FADE);
+    for (let i = 0; i < fade; i++) {
+      const gain = 0.5 - 0.5 * Math.cos((Math.PI * (i + 0.5)) / fade);
+      data[i]! *= gain;
+      data[length - 1 - i]! *= gain;
+    }
+    this.#fft.forward();
+  }
+
+  close(): void {
+    this.#fft.close();
+  }
+}
+
+/** A band of a `BlockSpectrum`: bins [fromBin, fromBin + bins). */
+export interface Band {
+  readonly fromBin: number;
+  readonly bins: number;
+}
+
+/**
+ * Envelope of one band: the band's bins, shifted to zero frequency, go back to time as a complex signal whose
+ * magnitude is the Hilbert envelope of the band-passed signal, at a sample rate no higher than the band is wide.
+ */
+export class EnvelopePlan {
+  /** Samples of the envelope. */
+  readonly length: number;
+  readonly sampleRateHz: number;
+  readonly #fft: ComplexFft;
+  readonly #blockLength: number;
+  /** Squared envelope, in unit². Overwritten by the next `compute`. */
+  readonly squared: Float32Array;
+
+  /** For bands of at most `maxBins` bins of a block of `blockLength` points. */
+  constructor(library: FftLibrary, blockLength: number, blockSampleRateHz: number, maxBins: number) {
+    this.length = fftLengthAtLeast(maxBins, 'complex');
+    this.sampleRateHz = (blockSampleRateHz * this.length) / blockLength;
+    this.#blockLength = blockLength;
+    this.#fft = new ComplexFft(library, this.length);
+    this.squared = new Float32Array(this.length);
+  }
+
+  /** Samples at each end that the statistics leave out. */
+  get margin(): number {
+    return Math.ceil(this.length * MARGIN);
+  }
+
+  compute(spectrum: Float32Array, band: Band): Float32Array {
+    const { length, squared } = this;
+    const data = this.#fft.data;
+    const from = Math.max(1, band.fromBin);
+    const bins = Math.min(band.fromBin + band.bins, this.#blockLength / 2) - from;
+    data.set(spectrum.subarray(2 * from, 2 * (from + bins)));
+    data.fill(0, 2 * bins);
+    this.#fft.inverse();
+    // The analytic signal carries twice the positive frequencies; pffft leaves out the division by its length.
+    const scale = (2 / this.#blockLength) ** 2;
+    for (let i = 0, j = 0; i < length; i++, j += 2) {
+      const re = data[j]!;
+      const im = data[j + 1]!;
+      squared[i] = (re * re + im * im) * scale;
+    }
+    return squared;
+  }
+
+  close(): void {
+    this.#fft.close();
+  }
+}
+
+/**
+ * Kurtosis of a band's complex envelope less 2, after Antoni (2006): 0 for stationary Gaussian noise, -1 for a
+ * lone sine, large for impulses. `squared` is the squared envelope; `margin` samples at both ends are left out.
+ */
+export function envelopeKurtosis(squared: Float32Array, margin: number): number {
+  let sum = 0;
+  let sumOfSquares = 0;
+  const count = squared.length - 2 * margin;
+  for (let i = margin; i < squared.length - margin; i++) {
+    const e = squared[i]!;
+    sum += e;
+    sumOfSquares += e * e;
+  }
+  return sum > 0 ? (sumOfSquares * count) / (sum * sum) - 2 : 0;
+}
+
+/** Root mean square of the envelope. */
+export function envelopeRms(squared: Float32Array, margin: number): number {
+  let sum = 0;
+  for (let i = margin; i < squared.length - margin; i++) sum += squared[i]!;
+  return Math.sqrt(sum / Math.max(1, squared.length - 2 * margin));
+}
+
+/**
+ * Spectrum of the squared envelope (Hann, mean removed), each line divided by the mean square: the depth of the
+ * modulation at that frequency, free of scale.
+ */
+export class EnvelopeSpectrum {
+  readonly binHz: number;
+  /** Modulation depth per bin. Overwritten by the next `compute`. */
+  readonly depth: Float32Array;
+  readonly #fft: RealFft;
+  readonly #window: Float32Array;
+  readonly #inputLength: number;
+  readonly #start: number;
+
+  /** Only the first `maxHz` are kept. */
+  constructor(
+    library: FftLibrary,
+    envelopeLength: number,
+    envelopeRateHz: number,
+    margin: number,
+    maxHz: number,
+  ) {
+    const available = envelopeLength - 2 * margin;
+    this.#inputLength = available;
+    this.#start = margin;
+    this.#fft = new RealFft(library, fftLengthAtLeast(available));
+    this.#window = createWindow('hann', available).values;
+    this.binHz = envelopeRateHz / this.#fft.length;
+    const bins = Math.min(this.#fft.length / 2, Math.ceil(maxHz / this.binHz) + 1);
+    this.depth = new Float32Array(bins);
+  }
+
+  compute(squared: Float32Array): Float32Array {
+    const { depth } = this;
+    const data = this.#fft.data;
+    const window = this.#window;
+    const n = this.#inputLength;
+    let sum = 0;
+    for (let i = 0; i < n; i++) sum += squared[this.#start + i]!;
+    const mean = sum / n;
+    if (!(mean > 0)) return depth.fill(0);
+    for (let i = 0; i < n; i++) data[i] = (squared[this.#start + i]! / mean - 1) * window[i]!;
+    data.fill(0, n);
+    this.#fft.forward();
+    // Amplitude correction of the Hann window: 2 / (n / 2).
+    const scale = 4 / n;
+    depth[0] = Math.abs(data[0]!) * scale * 0.5;
+    for (let k = 1, i = 2; k < depth.length; k++, i += 2)
+      depth[k] = Math.sqrt(data[i]! * data[i]! + data[i + 1]! * data[i + 1]!) * scale;
+    return depth;
+  }
+
+  close(): void {
+    this.#fft.close();
+  }
+}

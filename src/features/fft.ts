@@ -1,0 +1,150 @@
+import { SmEdgeError } from '../base/errors.js';
+
+/**
+ * Fourier transforms of float32 data by pffft (FFTPACK's algorithm with SIMD, compiled to WebAssembly).
+ * A plan owns its buffer inside the WebAssembly memory; the transform runs in place and allocates nothing.
+ */
+
+/** Part of the engine, though not of ECMAScript, so that the language's types lack it. */
+declare const WebAssembly: { validate(bytes: Uint8Array): boolean };
+
+/** What is used of the library. */
+export interface FftLibrary {
+  /** Changes its identity when the memory grows. */
+  readonly HEAPF32: Float32Array;
+  _pffft_aligned_malloc(bytes: number): number;
+  _pffft_aligned_free(pointer: number): void;
+  _pffft_new_setup(length: number, transform: number): number;
+  _pffft_destroy_setup(setup: number): void;
+  _pffft_transform_ordered(
+    setup: number,
+    input: number,
+    output: number,
+    work: number,
+    direction: number,
+  ): void;
+}
+
+const REAL = 0;
+const COMPLEX = 1;
+const FORWARD = 0;
+const BACKWARD = 1;
+
+/** A function of one 128-bit constant: an engine without WebAssembly SIMD refuses it. */
+const SIMD_PROBE = Uint8Array.from([
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98,
+  11,
+]);
+
+let library: Promise<FftLibrary> | undefined;
+
+/** Loads the library once per thread. */
+export function loadFft(): Promise<FftLibrary> {
+  library ??= (
+    WebAssembly.validate(SIMD_PROBE)
+      ? import('@echogarden/pffft-wasm/simd')
+      : import('@echogarden/pffft-wasm')
+  ).then((module) => module.default());
+  return library;
+}
+
+/** Smallest factor of two in a length that pffft transforms: 2^5 for real input, 2^4 for complex. */
+const MINIMUM_POWER = { real: 32, complex: 16 } as const;
+
+/** Whether pffft transforms this length: 2^a 3^b 5^c with a >= 5 (real) or a >= 4 (complex). */
+export function isFftLength(length: number, kind: 'real' | 'complex' = 'real'): boolean {
+  if (!Number.isInteger(length) || length < MINIMUM_POWER[kind] || length % MINIMUM_POWER[kind] !== 0)
+    return false;
+  let rest = length;
+  for (const prime of [2, 3, 5]) while (rest % prime === 0) rest /= prime;
+  return rest === 1;
+}
+
+/** The longest length, at most `limit`, that pffft transforms; undefined below the shortest one. */
+export function fftLengthAtMost(limit: number, kind: 'real' | 'complex' = 'real'): number | undefined {
+  const step = MINIMUM_POWER[kind];
+  for (let length = Math.floor(limit / step) * step; length >= step; length -= step) {
+    if (isFftLength(length, kind)) return length;
+  }
+  return undefined;
+}
+
+/** The shortest length, at least `limit`, that pffft transforms. */
+export function fftLengthAtLeast(limit: number, kind: 'real' | 'complex' = 'real'): number {
+  const step = MINIMUM_POWER[kind];
+  let length = Math.max(step, Math.ceil(limit / step) * step);
+  while (!isFftLength(length, kind)) length += step;
+  return length;
+}
+
+abstract class Plan {
+  readonly length: number;
+  readonly #pffft: FftLibrary;
+  readonly #setup: number;
+  readonly #data: number;
+  readonly #work: number;
+  readonly #floats: number;
+  #view: Float32Array;
+  #open = true;
+
+  protected constructor(pffft: FftLibrary, length: number, transform: number) {
+    const kind = transform === REAL ? 'real' : 'complex';
+    if (!isFftLength(length, kind))
+      throw new SmEdgeError('FFT_LENGTH', `pffft has no ${kind} transform of ${length} points`);
+    this.length = length;
+    this.#pffft = pffft;
+    this.#floats = transform === REAL ? length : 2 * length;
+    this.#setup = pffft._pffft_new_setup(length, transform);
+    this.#data = pffft._pffft_aligned_malloc(this.#floats * 4);
+    // pffft would take a missing work area from the stack, which in this build holds 64 KiB only.
+    this.#work = pffft._pffft_aligned_malloc(this.#floats * 4);
+    if (this.#setup === 0 || this.#data === 0 || this.#work === 0)
+      throw new SmEdgeError('FFT_MEMORY', `no memory for a transform of ${length} points`);
+    this.#view = this.#newView();
+  }
+
+  /** Input before, output after a transform. Ask again after any other plan was made: the memory may have moved. */
+  get data(): Float32Array {
+    if (this.#view.buffer !== this.#pffft.HEAPF32.buffer) this.#view = this.#newView();
+    return this.#view;
+  }
+
+  forward(): void {
+    this.#pffft._pffft_transform_ordered(this.#setup, this.#data, this.#data, this.#work, FORWARD);
+  }
+
+  /** Unscaled: forward and inverse together multiply by `length`. */
+  inverse(): void {
+    this.#pffft._pffft_transform_ordered(this.#setup, this.#data, this.#data, this.#work, BACKWARD);
+  }
+
+  /** Gives the memory back. Idempotent; the plan is of no use afterwards. */
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#pffft._pffft_aligned_free(this.#work);
+    this.#pffft._pffft_aligned_free(this.#data);
+    this.#pffft._pffft_destroy_setup(this.#setup);
+  }
+
+  #newView(): Float32Array {
+    return this.#pffft.HEAPF32.subarray(this.#data >> 2, (this.#data >> 2) + this.#floats);
+  }
+}
+
+/**
+ * Transform of `length` real samples. The spectrum comes packed: data[0] is bin 0, data[1] is bin length/2 (both
+ * real), then real and imaginary part of bins 1 to length/2 - 1.
+ */
+export class RealFft extends Plan {
+  constructor(pffft: FftLibrary, length: number) {
+    super(pffft, length, REAL);
+  }
+}
+
+/** Transform of `length` complex samples, real and imaginary parts interleaved. */
+export class ComplexFft extends Plan {
+  constructor(pffft: FftLibrary, length: number) {
+    super(pffft, length, COMPLEX);
+  }
+}

@@ -1,0 +1,77 @@
+import { SmEdgeError } from '../base/errors.js';
+
+/** What the analysis of one measuring point needs to know. */
+
+/** Geometry of a rolling bearing, or its multipliers of the shaft frequency where the maker gives them. */
+export interface BearingGeometry {
+  readonly designation?: string | undefined;
+  /** Rolling elements in one row. */
+  readonly balls: number;
+  readonly ballDiameterMm: number;
+  readonly pitchDiameterMm: number;
+  readonly contactAngleDeg: number;
+  /** Fault frequency over shaft frequency; they win over the geometry. BSF is one turn of the ball. */
+  readonly multipliers?: {
+    readonly BPFO?: number | undefined;
+    readonly BPFI?: number | undefined;
+    readonly BSF?: number | undefined;
+    readonly FTF?: number | undefined;
+  };
+}
+
+/** A gear on the shaft of the measuring point. */
+export interface GearGeometry {
+  readonly teeth: number;
+}
+
+export interface AnalysisSpec {
+  readonly sampleRateHz: number;
+  /** Samples in one block. */
+  readonly blockLength: number;
+  /** Unit of a sample: `g`, `m/s2`, `mm/s`, `Pa`, `FS`. */
+  readonly unit: string;
+  /** `acceleration`, `velocity`, `sound-pressure`, `microphone`: of the manifest, or the last segment of the point. */
+  readonly quantity: string;
+  /** Speed of the shaft, revolutions per minute. */
+  readonly speedRpm?: number;
+  readonly bearing?: BearingGeometry;
+  readonly gear?: GearGeometry;
+  /** Frequency bands for `band.<low>-<high>.rms`, Hz; the default bands where missing. */
+  readonly bands?: readonly (readonly [number, number])[];
+}
+
+/** Features by name; a feature that cannot be computed is not there. */
+export type FeatureVector = Readonly<Record<string, number>>;
+
+const SOUND_QUANTITIES = /^(sound|microphone|acoustic|audio|noise|spl)/i;
+
+/** Sound is analysed for level and timbre, everything else as vibration. */
+export function isSound(spec: Pick<AnalysisSpec, 'quantity' | 'unit'>): boolean {
+  return SOUND_QUANTITIES.test(spec.quantity) || spec.unit === 'Pa';
+}
+
+/** Bands that span the usual machine: structure, shaft and gear orders, then resonances of the bearing, Hz. */
+export const DEFAULT_BANDS: readonly (readonly [number, number])[] = [
+  [10, 100],
+  [100, 1000],
+  [1000, 2500],
+  [2500, 5000],
+  [5000, 10_000],
+  [10_000, 20_000],
+];
+
+/** Turns blocks of one measuring point into features. Its plan is computed once; it serves one block at a time. */
+export interface Extractor {
+  readonly spec: AnalysisSpec;
+  /** Names of the features, in the order of the vector. */
+  readonly names: readonly string[];
+  /** Features of `spec.blockLength` samples in `spec.unit`. Throws `BLOCK_LENGTH` for any other number of them. */
+  extract(samples: Float32Array): FeatureVector;
+  /** Gives the memory of the plan back. Idempotent. */
+  close(): void;
+}
+
+export function requireBlockLength(spec: AnalysisSpec, samples: Float32Array): void {
+  if (samples.length !== spec.blockLength)
+    throw new SmEdgeError('BLOCK_LENGTH', `${samples.length} samples given, ${spec.blockLength} expected`);
+}

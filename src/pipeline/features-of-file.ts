@@ -1,0 +1,160 @@
+import { readFile, stat } from 'node:fs/promises';
+import { extname } from 'node:path';
+import { SmEdgeError } from '../base/errors.js';
+import { type Diagnosis, diagnose } from '../diagnosis/diagnose.js';
+import { parseBearing } from '../features/bearings.js';
+import { createExtractor } from '../features/extractor.js';
+import type { AnalysisSpec, FeatureVector } from '../features/spec.js';
+import { csvLines, guessSeparator, parseNumber, splitCsvLine } from '../signals/csv.js';
+import { parseIso } from '../signals/time-format.js';
+import { readWav } from '../signals/wav.js';
+
+export interface FeaturesOfFileOptions {
+  /** Unit of the samples; `g` where missing. */
+  readonly unit?: string;
+  /** Value, in unit, of a sample of 1.0; 1 where missing. */
+  readonly fullScale?: number;
+  /** Sample rate, Hz: needed where the file does not tell it. */
+  readonly rateHz?: number;
+  /** Speed of the shaft, revolutions per minute. */
+  readonly speedRpm?: number;
+  /** `6205`, or `balls,ballMm,pitchMm,angleDeg`. */
+  readonly bearing?: string;
+  /** Samples in one block; the whole file where missing. */
+  readonly blockLength?: number;
+  /** `acceleration` where missing, `sound-pressure` for the units Pa and FS. */
+  readonly quantity?: string;
+}
+
+export interface FeaturesOfFile {
+  readonly file: string;
+  readonly sampleRateHz: number;
+  readonly blocks: readonly { readonly offsetS: number; readonly features: FeatureVector }[];
+  readonly diagnosis: Diagnosis;
+}
+
+const MAX_FILE_BYTES = 2 ** 30;
+
+/** Features and diagnosis of one recording: WAV, CSV (one column of samples, or a time and a value), raw .f32 or .i16. */
+export async function featuresOfFile(
+  file: string,
+  options: FeaturesOfFileOptions = {},
+): Promise<FeaturesOfFile> {
+  const { samples, sampleRateHz } = await readSignal(file, options);
+  const { fullScale = 1, unit = 'g', speedRpm } = options;
+  if (fullScale !== 1) for (let i = 0; i < samples.length; i++) samples[i]! *= fullScale;
+  if (samples.length === 0) throw new SmEdgeError('FILE_EMPTY', `${file} holds no samples`);
+  const blockLength = options.blockLength ?? samples.length;
+  if (!Number.isInteger(blockLength) || blockLength < 1 || blockLength > samples.length) {
+    throw new SmEdgeError('BLOCK_LENGTH', `a block of ${blockLength} samples does not fit ${file}`, {
+      hint: `Choose --block between 1 and ${samples.length}.`,
+    });
+  }
+  const spec: AnalysisSpec = {
+    sampleRateHz,
+    blockLength,
+    unit,
+    quantity: options.quantity ?? (unit === 'Pa' || unit === 'FS' ? 'sound-pressure' : 'acceleration'),
+    ...(speedRpm === undefined ? {} : { speedRpm }),
+    ...(options.bearing === undefined ? {} : { bearing: parseBearing(options.bearing) }),
+  };
+  const extractor = await createExtractor(spec);
+  const pieces = Array.from({ length: Math.floor(samples.length / blockLength) }, (_, index) =>
+    samples.subarray(index * blockLength, (index + 1) * blockLength),
+  );
+  try {
+    const blocks = pieces.map((piece, index) => ({
+      offsetS: (index * blockLength) / sampleRateHz,
+      features: extractor.extract(piece),
+    }));
+    // The diagnosis profits from every turn of the shaft: it takes the signal in one piece.
+    return { file, sampleRateHz, blocks, diagnosis: await diagnose([samples], spec) };
+  } finally {
+    extractor.close();
+  }
+}
+
+interface Signal {
+  readonly samples: Float32Array;
+  readonly sampleRateHz: number;
+}
+
+async function readSignal(file: string, options: FeaturesOfFileOptions): Promise<Signal> {
+  const { size } = await stat(file).catch((cause: unknown) => {
+    throw new SmEdgeError('FILE_MISSING', `${file} cannot be opened`, { cause, hint: 'Check the path.' });
+  });
+  if (size > MAX_FILE_BYTES)
+    throw new SmEdgeError('FILE_TOO_LARGE', `${file} has ${size} bytes, more than 1 GiB`);
+  const extension = extname(file).toLowerCase();
+  if (extension === '.wav' || extension === '.wave') {
+    const audio = await readWav(file);
+    if (audio.channels !== 1)
+      throw new SmEdgeError('WAV_FORMAT', `${file} has ${audio.channels} channels`, {
+        hint: 'Write one file per channel.',
+      });
+    return { samples: audio.samples, sampleRateHz: options.rateHz ?? audio.sampleRateHz };
+  }
+  if (extension === '.csv' || extension === '.txt' || extension === '.tsv')
+    return readCsvSignal(file, await readFile(file, 'utf8'), options.rateHz);
+  const bytes = await readFile(file);
+  const samples = decodeRaw(file, extension, bytes);
+  if (options.rateHz === undefined) throw missingRate(file);
+  return { samples, sampleRateHz: options.rateHz };
+}
+
+function decodeRaw(file: string, extension: string, bytes: Buffer): Float32Array {
+  const size = { '.f32': 4, '.f32le': 4, '.i16': 2, '.i16le': 2, '.s16': 2, '.raw': 4, '.bin': 4 }[extension];
+  if (size === undefined)
+    throw new SmEdgeError('FILE_FORMAT', `${file}: "${extension}" is no known kind of recording`, {
+      hint: 'Known are .wav, .csv, .f32 or .f32le (raw float32 little-endian) and .i16 or .i16le (raw int16).',
+    });
+  if (bytes.length % size !== 0)
+    throw new SmEdgeError(
+      'FILE_TRUNCATED',
+      `${file}: its ${bytes.length} bytes are no whole number of samples`,
+    );
+  const samples = new Float32Array(bytes.length / size);
+  for (let i = 0; i < samples.length; i++)
+    samples[i] = size === 4 ? bytes.readFloatLE(4 * i) : bytes.readInt16LE(2 * i) / 2 ** 15;
+  return samples;
+}
+
+/** The last numeric column holds the samples; a first column of times gives the rate where none is given. */
+function readCsvSignal(file: string, text: string, rateHz: number | undefined): Signal {
+  const values: number[] = [];
+  const times: number[] = [];
+  let separator: string | undefined;
+  let lineNumber = 0;
+  for (const line of csvLines(text)) {
+    lineNumber++;
+    separator ??= guessSeparator(line);
+    const fields = splitCsvLine(line, separator);
+    const value = parseNumber(fields[fields.length - 1]);
+    if (!Number.isFinite(value)) {
+      // The first line may be a header.
+      if (lineNumber === 1) continue;
+      throw new SmEdgeError('FILE_FORMAT', `${file} line ${lineNumber}: no number in the last column`);
+    }
+    values.push(value);
+    if (fields.length > 1) times.push(timeSeconds(fields[0]!));
+  }
+  const sampleRateHz = rateHz ?? rateOf(times);
+  if (sampleRateHz === undefined) throw missingRate(file);
+  return { samples: Float32Array.from(values), sampleRateHz };
+}
+
+const timeSeconds = (text: string): number => {
+  const seconds = parseNumber(text);
+  return Number.isFinite(seconds) ? seconds : parseIso(text) / 1000;
+};
+
+function rateOf(timesS: readonly number[]): number | undefined {
+  const durationS = (timesS[timesS.length - 1] ?? Number.NaN) - (timesS[0] ?? Number.NaN);
+  const rate = (timesS.length - 1) / durationS;
+  return Number.isFinite(rate) && rate > 0 ? rate : undefined;
+}
+
+const missingRate = (file: string) =>
+  new SmEdgeError('SAMPLE_RATE_MISSING', `${file} does not tell its sample rate`, {
+    hint: 'Give it with --rate HZ.',
+  });
