@@ -31,6 +31,11 @@ export interface BlockStamp {
 
 /** Arrivals may be this much off the row before it is taken for a pause: what a network and a broker delay. */
 const ARRIVAL_TOLERANCE_MS = 1_000;
+/**
+ * Blocks that come faster than they were sampled are a backlog (a broker that kept them, a file that is played):
+ * they are laid end to end too, until the row is this far ahead of the clock.
+ */
+const BACKLOG_TOLERANCE_MS = 30_000;
 /** Device times may be rounded, no more. */
 const DEVICE_TOLERANCE_MS = 5;
 /** The row is drawn to the arrivals by at most this share: under half a sample in a block of 4096. */
@@ -40,6 +45,7 @@ export class BlockClock {
   #nextMs: number | undefined;
   #lastSequence: number | undefined;
   #durationMs = 0;
+  #lastArrivalMs = Number.NEGATIVE_INFINITY;
 
   /** The stamp of the next block. */
   stamp(block: BlockArrival): BlockStamp {
@@ -61,9 +67,10 @@ export class BlockClock {
     this.#durationMs = durationMs;
 
     const observedMs = block.deviceTimeMs ?? block.arrivalMs - durationMs;
-    const startTimeMs = this.#place(expectedMs, observedMs, block, lostBlocks, step);
-    this.#nextMs = startTimeMs.ms + durationMs;
-    return { startTimeMs: startTimeMs.ms, continuity: startTimeMs.continuity, lostBlocks };
+    const placed = this.#place(expectedMs, observedMs, block, lostBlocks, step);
+    this.#nextMs = placed.ms + durationMs;
+    this.#lastArrivalMs = block.arrivalMs;
+    return { startTimeMs: placed.ms, continuity: placed.continuity, lostBlocks };
   }
 
   #place(
@@ -77,10 +84,7 @@ export class BlockClock {
     const durationMs = this.#durationMs;
     const rowMs = expectedMs + lostBlocks * durationMs;
     const deviationMs = observedMs - rowMs;
-    const toleranceMs =
-      block.deviceTimeMs === undefined
-        ? Math.max(ARRIVAL_TOLERANCE_MS, 2 * durationMs)
-        : Math.max(DEVICE_TOLERANCE_MS, durationMs / 2);
+    const toleranceMs = this.#toleranceMs(block, deviationMs, durationMs);
     // Numbers in sequence prove that nothing is missing, however late a block comes; a wall clock that was set
     // moves the row all the same.
     const proven = step === 1 && block.deviceTimeMs === undefined && Math.abs(deviationMs) < 60_000;
@@ -88,6 +92,13 @@ export class BlockClock {
     const slewMs = MAX_SLEW * durationMs;
     const ms = rowMs + Math.max(-slewMs, Math.min(slewMs, deviationMs));
     return { ms, continuity: lostBlocks > 0 ? 'gap' : 'contiguous' };
+  }
+
+  #toleranceMs(block: BlockArrival, deviationMs: number, durationMs: number): number {
+    if (block.deviceTimeMs !== undefined) return Math.max(DEVICE_TOLERANCE_MS, durationMs / 2);
+    const backlog = block.arrivalMs - this.#lastArrivalMs < durationMs / 2;
+    if (deviationMs < 0 && backlog) return BACKLOG_TOLERANCE_MS;
+    return Math.max(ARRIVAL_TOLERANCE_MS, 2 * durationMs);
   }
 
   /** How far the sequence number went, 1 for the next block; undefined where there is none to compare. */

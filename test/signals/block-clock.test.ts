@@ -47,6 +47,29 @@ describe('block clock', () => {
     expect(stamp).toEqual({ startTimeMs: START_MS + 10_000 - BLOCK_MS, continuity: 'gap', lostBlocks: 0 });
   });
 
+  it('lays a backlog end to end and finds back to the clock after it', () => {
+    const clock = new BlockClock();
+    const stamp = (arrivalMs: number) => clock.stamp({ count: COUNT, sampleRateHz: RATE_HZ, arrivalMs });
+    let last = stamp(START_MS).startTimeMs;
+    for (let i = 1; i <= 50; i++) {
+      const { startTimeMs, continuity } = stamp(START_MS + i);
+      expect(continuity).toBe('contiguous');
+      expect(startTimeMs - last).toBeCloseTo(BLOCK_MS, 1);
+      last = startTimeMs;
+    }
+    const liveMs = START_MS + 50 + BLOCK_MS;
+    expect(stamp(liveMs)).toEqual({ startTimeMs: liveMs - BLOCK_MS, continuity: 'gap', lostBlocks: 0 });
+    expect(stamp(liveMs + BLOCK_MS).continuity).toBe('contiguous');
+  });
+
+  it('never runs more than half a minute ahead of the clock', () => {
+    const clock = new BlockClock();
+    for (let i = 0; i < 1000; i++) {
+      const { startTimeMs } = clock.stamp({ count: COUNT, sampleRateHz: RATE_HZ, arrivalMs: START_MS + i });
+      expect(startTimeMs - (START_MS + i)).toBeLessThan(30_001);
+    }
+  });
+
   it('knows by sequence numbers what is lost and what is only late', () => {
     const clock = new BlockClock();
     const stamp = (sequence: number, arrivalMs: number) =>

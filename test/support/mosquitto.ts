@@ -1,20 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
-import { requirePeer } from './require.js';
-
-/** Debian keeps daemons in /usr/sbin, which is not on everybody's PATH. */
-const FOLDERS = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
-
-const program = (name: string): string | undefined =>
-  FOLDERS.map((folder) => join(folder, name)).find((path) => existsSync(path));
+import { join } from 'node:path';
+import { findProgram, onPath, requirePeer } from './require.js';
 
 /** For `describe.skipIf`: whether the tests can have a mosquitto. */
 export const hasMosquitto = (): boolean =>
-  requirePeer('mosquitto', program('mosquitto') !== undefined, 'scripts/test-servers.sh');
+  requirePeer('mosquitto', onPath('mosquitto'), 'scripts/test-servers.sh');
 
 /** A port that was free a moment ago. */
 export async function freePort(): Promise<number> {
@@ -88,7 +81,9 @@ export class Mosquitto {
   /** Starts it where it is down. */
   async up(): Promise<void> {
     if (this.#process !== undefined) return;
-    const child = spawn(program('mosquitto')!, ['-c', this.#config], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(findProgram('mosquitto')!, ['-c', this.#config], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     let complaint = '';
     child.stderr?.on('data', (chunk) => {
       complaint = (complaint + chunk).slice(-2000);

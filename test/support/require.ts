@@ -1,3 +1,15 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+
+/** Debian keeps daemons in /usr/sbin, which is not on everybody's PATH. */
+const FOLDERS = [...(process.env.PATH ?? '').split(path.delimiter), '/usr/sbin', '/usr/local/sbin'];
+
+/** Where a program is, or undefined. */
+export const findProgram = (name: string): string | undefined =>
+  FOLDERS.map((folder) => path.join(folder, name)).find((file) => existsSync(file));
+
+export const onPath = (name: string): boolean => findProgram(name) !== undefined;
+
 const told = new Set<string>();
 
 /**

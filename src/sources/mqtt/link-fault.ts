@@ -1,5 +1,7 @@
 import { SmEdgeError, toSmEdgeError } from '../../base/errors.js';
 
+const BROKEN_OFF_HINT = 'look into the log of the broker; does another client use the same client id?';
+
 /** What a technician can do about the ways in which a connection to a broker fails. */
 const BY_CODE: Readonly<Record<string, readonly [sentence: string, hint: string]>> = {
   ECONNREFUSED: ['nothing listens there', 'is the broker running, and is the port right?'],
@@ -11,8 +13,8 @@ const BY_CODE: Readonly<Record<string, readonly [sentence: string, hint: string]
   ETIMEDOUT: ['the host does not answer', 'check the address, the cable and the firewall'],
   EHOSTUNREACH: ['there is no route to the host', 'check the address, the cable and the gateway address'],
   ENETUNREACH: ['there is no network', 'check the cable and the network settings of this gateway'],
-  ECONNRESET: ['the broker broke the connection off', 'look into the log of the broker'],
-  EPIPE: ['the broker broke the connection off', 'look into the log of the broker'],
+  ECONNRESET: ['the broker broke the connection off', BROKEN_OFF_HINT],
+  EPIPE: ['the broker broke the connection off', BROKEN_OFF_HINT],
   DEPTH_ZERO_SELF_SIGNED_CERT: ['its certificate is self-signed', 'put its authority into broker.tls.ca'],
   SELF_SIGNED_CERT_IN_CHAIN: ['its certificate comes from an unknown authority', 'put it into broker.tls.ca'],
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: [

@@ -1,6 +1,8 @@
+import { type AddressInfo, createServer } from 'node:net';
+import { Aedes } from 'aedes';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { hasMosquitto, Mosquitto } from '../../support/mosquitto.js';
-import { isGood, type memory, publisher, type Started, startSource, TestSink, until } from './support.js';
+import { isGood, memory, publisher, type Started, startSource, TestSink, until } from './support.js';
 
 const TEMPERATURE = {
   filter: 'plant/{machine}/temperature',
@@ -14,9 +16,8 @@ const VIBRATION = {
   payload: { kind: 'waveform', encoding: 'float32le', sampleRateHz: 12_000, unit: 'g' },
 };
 
-describe.skipIf(!hasMosquitto()).each([4, 5] as const)(
-  'a client of mosquitto, MQTT version %i',
-  (version) => {
+for (const version of [4, 5] as const) {
+  describe.skipIf(!hasMosquitto())(`a client of mosquitto, MQTT version ${version}`, () => {
     let broker: Mosquitto;
     const open: { stop(): Promise<void> }[] = [];
 
@@ -97,7 +98,9 @@ describe.skipIf(!hasMosquitto()).each([4, 5] as const)(
         await until(async () => expect(await first.counter('sm_edge_mqtt_in_flight')).toBe(21));
         expect(await first.counter('sm_edge_mqtt_acknowledged_total')).toBe(0);
         // The gateway dies without having stored anything: a new one under the same name gets everything again.
-        await first.source.stop();
+        const stopped = first.source.stop();
+        sink.refuseAll();
+        await stopped;
         const second = await start([{ ...COUNT, qos }]);
         await until(() =>
           expect(second.sink.readings.map(({ value }) => value)).toEqual([...Array(21).keys()]),
@@ -111,24 +114,6 @@ describe.skipIf(!hasMosquitto()).each([4, 5] as const)(
         await until(() => expect(third.sink.readings.map(({ value }) => value)).toEqual([99]));
       },
     );
-
-    it.each([1, 2] as const)('gets messages of QoS %i again that the store refused', async (qos) => {
-      const sink = new TestSink();
-      sink.automatic = false;
-      const { source, counter, statuses } = await start([{ ...COUNT, qos }], { sink });
-      await isGood(source);
-      const client = await publish();
-      for (let i = 0; i < 5; i++) await client.publishAsync('count/a', String(i), { qos });
-      await until(() => expect(sink.pending.flatMap(({ batch }) => batch.readings ?? [])).toHaveLength(5));
-      sink.automatic = true;
-      sink.refuseAll();
-      await until(() =>
-        expect(new Set(sink.readings.map(({ value }) => value))).toEqual(new Set([0, 1, 2, 3, 4])),
-      );
-      await isGood(source);
-      expect(statuses.map(({ state }) => state)).toContain('degraded');
-      expect(await counter('sm_edge_mqtt_store_refusals_total')).toBeGreaterThan(0);
-    });
 
     it('comes back after a restart of the broker, session kept or lost', async () => {
       const { source, sink, counter } = await start([COUNT]);
@@ -144,5 +129,125 @@ describe.skipIf(!hasMosquitto()).each([4, 5] as const)(
       }
       expect(await counter('sm_edge_mqtt_connections_total')).toBe(3);
     });
+
+    it('starts without the broker and finds it later', async () => {
+      await broker.down();
+      const { source, sink, warnings, counter } = await start([COUNT]);
+      await until(() => expect(source.status.state).toBe('failed'));
+      expect(source.status.reason).toMatch(/nothing listens there; is the broker running/);
+      await until(async () =>
+        expect(await counter('sm_edge_mqtt_connection_losses_total')).toBeGreaterThan(1),
+      );
+      // One line for the state, not one for each attempt.
+      expect(warnings).toHaveLength(1);
+      await broker.up();
+      await isGood(source);
+      await (await publish()).publishAsync('count/a', '1', { qos: 1 });
+      await until(() => expect(sink.readings).toHaveLength(1));
+    });
+
+    it('unsubscribes what an earlier configuration subscribed in the same session', async () => {
+      const kept = memory();
+      const other = { ...COUNT, filter: 'other/{machine}' };
+      const first = await start([COUNT, other], { memory: kept });
+      await isGood(first.source);
+      await first.source.stop();
+      const client = await publish();
+      await client.publishAsync('count/a', '1', { qos: 1 });
+
+      const second = await start([COUNT], { memory: kept });
+      await until(() => expect(second.sink.readings.map(({ value }) => value)).toEqual([1]));
+      await isGood(second.source);
+      await client.publishAsync('other/a', '2', { qos: 1 });
+      await client.publishAsync('count/a', '3', { qos: 1 });
+      await until(() => expect(second.sink.readings.map(({ value }) => value)).toEqual([1, 3]));
+      expect(await second.counter('sm_edge_mqtt_unusable_messages_total')).toBe(0);
+    });
+
+    it('does not judge retained messages without a time of their own', async () => {
+      const client = await publish();
+      await client.publishAsync('count/a', '1', { qos: 1, retain: true });
+      await client.publishAsync('plant/p/temperature', '{"value":1,"ts":1750000000000}', {
+        qos: 1,
+        retain: true,
+      });
+      const { sink } = await start([COUNT, TEMPERATURE]);
+      await until(() => expect(sink.readings).toHaveLength(2));
+      expect(sink.readings.find(({ point }) => point === 'a.count')).toMatchObject({
+        quality: 'uncertain',
+        reason: 'stale',
+      });
+      expect(sink.readings.find(({ point }) => point === 'p.temperature')).toMatchObject({ quality: 'good' });
+    });
+
+    it('takes no more than maxInFlight messages from the broker', async () => {
+      const sink = new TestSink();
+      sink.automatic = false;
+      const { source, counter } = await start([COUNT], { sink, broker: { maxInFlight: 10 } });
+      await isGood(source);
+      const client = await publish();
+      for (let i = 0; i < 50; i++) await client.publishAsync('count/a', String(i), { qos: 1 });
+      await until(async () => expect(await counter('sm_edge_mqtt_in_flight')).toBe(10));
+      sink.automatic = true;
+      sink.storeAll();
+      await until(() => expect(sink.readings.map(({ value }) => value)).toEqual([...Array(50).keys()]));
+    });
+
+    it('comes back when another client takes its name', async () => {
+      const { source, warnings, statuses } = await start([COUNT], { broker: { clientId: 'twin' } });
+      await isGood(source);
+      const twin = await publish({ clientId: 'twin', protocolVersion: 5, reconnectPeriod: 0 });
+      await until(() => expect(warnings).toHaveLength(1));
+      await twin.endAsync(true);
+      await isGood(source);
+      expect(warnings[0]).toContain('connection lost');
+      expect(statuses.some(({ reason }) => reason.includes('same client id'))).toBe(true);
+    });
+  });
+}
+
+it.skipIf(!hasMosquitto()).each([4, 5] as const)(
+  'names wrong credentials, MQTT version %i',
+  async (version) => {
+    const broker = await Mosquitto.start({ config: 'allow_anonymous false' });
+    const { source, warnings } = await startSource({
+      broker: { url: broker.url, version, username: 'gw', password: 'wrong' },
+      subscriptions: [COUNT],
+    });
+    try {
+      await until(() => expect(source.status.state).toBe('failed'));
+      expect(source.status.reason).toMatch(/may not connect|user name and password/);
+      expect(source.status.reason).toContain('broker.username');
+      expect(JSON.stringify(warnings)).not.toContain('wrong');
+    } finally {
+      await source.stop();
+      await broker.stop();
+    }
   },
 );
+
+// mosquitto's access list lets every SUBSCRIBE pass; aedes can refuse one.
+it('is degraded by a refused subscription and serves the others', async () => {
+  const aedes = await Aedes.createBroker({
+    authorizeSubscribe: (_client, subscription, done) =>
+      done(null, subscription.topic.startsWith('plant/') ? subscription : null),
+  });
+  const server = createServer(aedes.handle);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { source, sink } = await startSource({
+    broker: { url, version: 4 },
+    subscriptions: [TEMPERATURE, COUNT],
+  });
+  const client = await publisher(url);
+  try {
+    await until(() => expect(source.status.state).toBe('degraded'));
+    expect(source.status.reason).toContain('count/+');
+    await client.publishAsync('plant/p/temperature', '{"value":1,"ts":1750000000000}', { qos: 1 });
+    await until(() => expect(sink.readings).toHaveLength(1));
+  } finally {
+    await client.endAsync(true);
+    await source.stop();
+    await new Promise<void>((resolve) => aedes.close(() => server.close(() => resolve())));
+  }
+});

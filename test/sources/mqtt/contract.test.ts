@@ -1,0 +1,160 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { hasMosquitto, Mosquitto } from '../../support/mosquitto.js';
+import { isGood, publisher, type Started, startSource, TestSink, until } from './support.js';
+
+// What holds for every broker: mosquitto with both MQTT versions, and the embedded one.
+
+interface Backend {
+  /** Starts the broker and the source. */
+  start(config: object, sink: TestSink): Promise<{ started: Started; url: string; stop(): Promise<void> }>;
+}
+
+const mosquitto = (version: 4 | 5): Backend => ({
+  async start(config, sink) {
+    // Without this mosquitto discards what goes past 1000 messages in a burst, QoS 1 or not.
+    const broker = await Mosquitto.start({ config: 'max_queued_messages 100000' });
+    const started = await startSource({ broker: { url: broker.url, version }, ...config }, { sink });
+    return { started, url: broker.url, stop: () => broker.stop() };
+  },
+});
+
+const embedded: Backend = {
+  async start(config, sink) {
+    const broker = { embedded: { listen: '127.0.0.1:0', maxPacket: '4MiB' } };
+    const started = await startSource({ broker, ...config }, { sink });
+    await isGood(started.source);
+    const { port } = (started.source as unknown as { address: { port: number } }).address;
+    return { started, url: `mqtt://127.0.0.1:${port}`, stop: async () => undefined };
+  },
+};
+
+const BACKENDS: readonly (readonly [name: string, available: boolean, backend: Backend])[] = [
+  ['mosquitto, MQTT 3.1.1', hasMosquitto(), mosquitto(4)],
+  ['mosquitto, MQTT 5', hasMosquitto(), mosquitto(5)],
+  ['the embedded broker', true, embedded],
+];
+
+const VIBRATION = {
+  filter: 'plant/{machine}/{position}/vibration',
+  point: '{machine}.{position}.acceleration',
+  payload: { kind: 'waveform', encoding: 'int16be', sampleRateHz: 12_000, unit: 'g', fullScale: 8 },
+};
+const COUNT = { filter: 'count/{machine}', point: '{machine}.count', payload: { kind: 'number', unit: '1' } };
+
+for (const [name, available, backend] of BACKENDS) {
+  describe.skipIf(!available)(`with ${name}`, () => {
+    const open: { stop(): Promise<void> }[] = [];
+
+    const start = async (config: object, sink = new TestSink()) => {
+      const { started, url, stop } = await backend.start(config, sink);
+      open.push({ stop }, started.source);
+      await isGood(started.source);
+      const client = await publisher(url);
+      open.push({ stop: () => client.endAsync(true) });
+      return { ...started, client, url };
+    };
+
+    afterEach(async () => {
+      for (const one of open.splice(0).reverse()) await one.stop();
+    });
+
+    it('delivers every sample of waveforms, in order', async () => {
+      const { sink, client } = await start({ subscriptions: [VIBRATION] });
+      const expected: number[] = [];
+      for (let block = 0; block < 100; block++) {
+        const payload = Buffer.alloc(2048);
+        for (let i = 0; i < 1024; i++) {
+          const raw = ((block * 1024 + i) * 7919) % 65_536;
+          payload.writeInt16BE(raw - 32_768, 2 * i);
+          expected.push((raw - 32_768) / 4096);
+        }
+        client.publish('plant/pump-1/bearing-de/vibration', payload, { qos: 1 });
+      }
+      await until(() => expect(sink.blocks).toHaveLength(100));
+      expect(sink.blocks.flatMap(({ samples }) => [...samples])).toEqual(expected);
+      const starts = sink.blocks.map(({ startTimeMs }) => startTimeMs);
+      for (let i = 1; i < 100; i++) expect(starts[i]! - starts[i - 1]!).toBeCloseTo(1024 / 12, 1);
+    });
+
+    it('delivers many messages together', async () => {
+      const { sink, client } = await start({ subscriptions: [COUNT] });
+      for (let i = 0; i < 2000; i++) client.publish('count/a', String(i), { qos: 1 });
+      await until(() => expect(sink.readings).toHaveLength(2000));
+      expect(sink.readings.map(({ value }) => value)).toEqual([...Array(2000).keys()]);
+      expect(sink.deliveries).toBeLessThan(1000);
+    });
+
+    it.each([1, 2] as const)('gets what the store refused at QoS %i again', async (qos) => {
+      const sink = new TestSink();
+      sink.automatic = false;
+      const { source, client, counter } = await start({ subscriptions: [{ ...COUNT, qos }] }, sink);
+      const sent = Array.from({ length: 5 }, (_, i) => client.publishAsync('count/a', String(i), { qos }));
+      await until(() => expect(sink.pending.flatMap(({ batch }) => batch.readings ?? [])).toHaveLength(5));
+      expect(await counter('sm_edge_mqtt_acknowledged_total')).toBe(0);
+      sink.automatic = true;
+      sink.refuseAll();
+      await Promise.all(sent);
+      await until(() => expect(sink.readings.map(({ value }) => value)).toEqual([0, 1, 2, 3, 4]));
+      await isGood(source);
+      expect(await counter('sm_edge_mqtt_store_refusals_total')).toBeGreaterThan(0);
+    });
+
+    it('counts and reports what it cannot use, once a topic, and goes on', async () => {
+      const { source, sink, client, counter, warnings } = await start({
+        subscriptions: [COUNT, VIBRATION],
+        maxPayload: '4KiB',
+      });
+      for (let i = 0; i < 3; i++) await client.publishAsync('count/a', 'warm', { qos: 1 });
+      await client.publishAsync('plant/p/b/vibration', Buffer.alloc(3), { qos: 1 });
+      await client.publishAsync('plant/p/b/vibration', Buffer.alloc(5000), { qos: 1 });
+      await client.publishAsync('count/ö', '1', { qos: 1 });
+      await client.publishAsync('count/a', '1', { qos: 1 });
+      await until(() => expect(sink.readings).toHaveLength(1));
+      expect(source.status.state).toBe('good');
+      const reasons = ['payload', 'size', 'topic'];
+      const counts = reasons.map((reason) => counter('sm_edge_mqtt_unusable_messages_total', { reason }));
+      expect(await Promise.all(counts)).toEqual([4, 1, 1]);
+      expect(warnings).toEqual([
+        expect.stringContaining('"warm" is not a number'),
+        expect.stringContaining('plant/p/b/vibration'),
+        expect.stringContaining('is no name for a point'),
+      ]);
+    });
+
+    it('makes names of points from topic levels and mixes no two topics', async () => {
+      const { sink, client, counter } = await start({ subscriptions: [COUNT] });
+      for (const machine of ['Press 4', 'Press-4', 'a.b', 'Press 4']) {
+        await client.publishAsync(`count/${machine}`, '1', { qos: 1 });
+      }
+      await until(() => expect(sink.readings).toHaveLength(4));
+      expect(sink.readings.map(({ point }) => point)).toEqual([
+        'Press-4.count',
+        'Press-4.count',
+        'a-b.count',
+        'Press-4.count',
+      ]);
+      expect(await counter('sm_edge_mqtt_unusable_messages_total')).toBe(0);
+    });
+
+    it('keeps to its limit of topics', async () => {
+      const { sink, client, counter } = await start({ subscriptions: [COUNT], maxTopics: 3 });
+      for (let i = 0; i < 5; i++) await client.publishAsync(`count/m${i}`, '1', { qos: 1 });
+      await client.publishAsync('count/m1', '2', { qos: 1 });
+      await until(() => expect(sink.readings).toHaveLength(4));
+      expect(await counter('sm_edge_mqtt_unusable_messages_total', { reason: 'topic' })).toBe(2);
+    });
+
+    it('says that it is there', async () => {
+      const { url, source } = await start({ subscriptions: [COUNT] });
+      const listener = await publisher(url);
+      open.push({ stop: () => listener.endAsync(true) });
+      const heard: string[] = [];
+      listener.on('message', (_topic, payload) => heard.push(JSON.parse(String(payload)).state));
+      await listener.subscribeAsync('sm-edge/gw-1/status', { qos: 1 });
+      await until(() => expect(heard).toEqual(['online']));
+      await source.stop();
+      expect(source.status.state).toBe('stopped');
+      await source.stop();
+    });
+  });
+}
