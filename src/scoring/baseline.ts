@@ -1,0 +1,193 @@
+import { z } from 'zod';
+import { SmEdgeError } from '../base/errors.js';
+import type { FeatureVector, Score } from './score.js';
+
+/**
+ * What is usual at one measuring point, learned there: a robust centre and scale per feature (or of one scalar
+ * reading). It begins with median and MAD of the first values (Hampel), then follows slowly with clipped, exponentially
+ * forgetting updates. Values that look anomalous are never learned, so a growing fault is not taken for usual.
+ */
+export interface BaselineOptions {
+  /** Values of a feature before it has a say. */
+  readonly minimumCount: number;
+  /** Values over which it forgets: a drift that is slow against this is followed. */
+  readonly memory: number;
+  /** Score from where on a vector is anomalous, and is not learned. */
+  readonly threshold: number;
+  /** `log`: features that stay positive are compared by ratio. `linear`: as they are (temperatures). */
+  readonly mode: 'log' | 'linear';
+}
+
+export const FEATURE_BASELINE: BaselineOptions = {
+  minimumCount: 30,
+  memory: 2000,
+  threshold: 6,
+  mode: 'log',
+};
+export const READING_BASELINE: BaselineOptions = {
+  minimumCount: 60,
+  memory: 2000,
+  threshold: 6,
+  mode: 'linear',
+};
+
+/** The score of a vector is the mean of its largest deviations: one odd feature alone is not yet an anomaly. */
+const TOP = 3;
+/** A deviation is capped, so that one absurd feature cannot carry the mean by itself for ever. */
+const CAP = 50;
+const CLIP = 3;
+/** Standard deviation of a Gaussian over its MAD, and over its mean absolute deviation. */
+const MAD_TO_SIGMA = 1.4826;
+const MEAN_ABS_TO_SIGMA = 1.2533;
+/** Mean of min(|z|, 3) of a Gaussian over the mean of |z|: undoes the bias of clipping. */
+const CLIP_CORRECTION = 1.001;
+/** A scale is never below this share of the centre (0.03 in log mode is 3 %): quantised or constant values have none of their own. */
+const LINEAR_FLOOR = 0.005;
+const LOG_FLOOR = 0.03;
+const ABSOLUTE_FLOOR = 1e-9;
+const MAX_FEATURES = 512;
+
+const featureState = z.strictObject({
+  log: z.boolean(),
+  count: z.number().int().nonnegative(),
+  center: z.number(),
+  scale: z.number().nonnegative(),
+  /** The first values, until there are enough. */
+  first: z.array(z.number()).max(1000),
+});
+
+const stateSchema = z.strictObject({
+  format: z.literal('sm-edge-baseline/1'),
+  features: z.record(z.string(), featureState),
+});
+
+type FeatureState = z.infer<typeof featureState>;
+
+/** JSON form of a baseline, for the store. */
+export type BaselineState = z.infer<typeof stateSchema>;
+
+/** Deviation of one feature from what is usual, in robust standard deviations; above 0 is more than usual. */
+export interface Deviation {
+  readonly feature: string;
+  readonly value: number;
+  /** What is usual. */
+  readonly expected: number;
+  readonly z: number;
+}
+
+export class Baseline {
+  readonly options: BaselineOptions;
+  readonly #features: Map<string, FeatureState>;
+
+  constructor(options: BaselineOptions = FEATURE_BASELINE, state?: BaselineState) {
+    this.options = options;
+    this.#features = new Map(Object.entries(state?.features ?? {}).map(([name, of]) => [name, { ...of }]));
+  }
+
+  /** Throws `BASELINE_STATE` where the document is no baseline. */
+  static fromJSON(document: unknown, options: BaselineOptions = FEATURE_BASELINE): Baseline {
+    const parsed = stateSchema.safeParse(document);
+    if (!parsed.success)
+      throw new SmEdgeError('BASELINE_STATE', `not a stored baseline: ${parsed.error.issues[0]?.message}`, {
+        hint: 'It is learned again from the next values.',
+      });
+    return new Baseline(options, parsed.data);
+  }
+
+  toJSON(): BaselineState {
+    return { format: 'sm-edge-baseline/1', features: Object.fromEntries(this.#features) };
+  }
+
+  /** Values learned of the feature that has the fewest: it speaks once this reaches `minimumCount`. */
+  get count(): number {
+    let least = Number.POSITIVE_INFINITY;
+    for (const { count } of this.#features.values()) least = Math.min(least, count);
+    return Number.isFinite(least) ? least : 0;
+  }
+
+  /** Deviations of the features that have a say, largest first. */
+  deviations(vector: FeatureVector): Deviation[] {
+    const deviations: Deviation[] = [];
+    for (const [feature, value] of Object.entries(vector)) {
+      const of = this.#features.get(feature);
+      if (of === undefined || !this.#speaks(of) || !Number.isFinite(value)) continue;
+      const expected = of.log ? Math.exp(of.center) : of.center;
+      deviations.push({ feature, value, expected, z: deviation(of, value) });
+    }
+    return deviations.sort((a, b) => Math.abs(b.z) - Math.abs(a.z));
+  }
+
+  /** The score of a vector, without learning it; undefined while too little was learned. */
+  score(vector: FeatureVector): Score | undefined {
+    const largest = this.deviations(vector).slice(0, TOP);
+    if (largest.length === 0) return undefined;
+    const score = largest.reduce((sum, { z }) => sum + Math.min(Math.abs(z), CAP), 0) / largest.length;
+    const { threshold } = this.options;
+    return { model: 'baseline', version: '1', score, threshold, anomalous: score > threshold };
+  }
+
+  /** Scores a vector and then learns from it, unless it is anomalous. */
+  update(vector: FeatureVector): Score | undefined {
+    const score = this.score(vector);
+    if (score?.anomalous !== true) this.#learn(vector);
+    return score;
+  }
+
+  #speaks = (of: FeatureState): boolean => of.first.length === 0 && of.count > 0;
+
+  #learn(vector: FeatureVector): void {
+    for (const [feature, value] of Object.entries(vector)) {
+      if (!Number.isFinite(value)) continue;
+      let of = this.#features.get(feature);
+      if (of === undefined) {
+        if (this.#features.size >= MAX_FEATURES) continue;
+        of = { log: false, count: 0, center: 0, scale: 0, first: [] };
+        this.#features.set(feature, of);
+      }
+      if (this.#speaks(of)) follow(of, value, this.options.memory);
+      else begin(of, value, this.options);
+    }
+  }
+}
+
+function begin(of: FeatureState, value: number, { minimumCount, mode }: BaselineOptions): void {
+  of.first.push(value);
+  of.count++;
+  if (of.count < minimumCount) return;
+  of.log = mode === 'log' && of.first.every((x) => x > 0);
+  const values = of.log ? of.first.map(Math.log) : of.first;
+  of.center = median(values);
+  of.scale = MAD_TO_SIGMA * median(values.map((x) => Math.abs(x - of.center)));
+  of.first = [];
+}
+
+function follow(of: FeatureState, value: number, memory: number): void {
+  if (of.log && value <= 0) return;
+  of.count++;
+  const rate = 1 / Math.min(of.count, memory);
+  const reach = CLIP * effectiveScale(of);
+  const off = Math.max(-reach, Math.min(reach, (of.log ? Math.log(value) : value) - of.center));
+  of.center += rate * off;
+  of.scale += rate * (MEAN_ABS_TO_SIGMA * CLIP_CORRECTION * Math.abs(off) - of.scale);
+}
+
+function deviation(of: FeatureState, value: number): number {
+  // A feature that was always positive and is not any more: as far off as it gets.
+  if (of.log && value <= 0) return -CAP;
+  return ((of.log ? Math.log(value) : value) - of.center) / effectiveScale(of);
+}
+
+function effectiveScale(of: FeatureState): number {
+  const floor = of.log ? LOG_FLOOR : Math.max(LINEAR_FLOOR * Math.abs(of.center), ABSOLUTE_FLOOR);
+  // Few values may by chance lie close together: a scale learned from n of them is uncertain by about 1/sqrt(n).
+  return Math.max(of.scale, floor) * (1 + 2 / Math.sqrt(of.count));
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** Name of the only feature of a scalar reading's baseline. */
+export const READING_FEATURE = 'value';

@@ -1,0 +1,70 @@
+import { SmEdgeError } from '../base/errors.js';
+import { type ModelManifest, modelKey } from './manifest.js';
+
+/** What a measuring point gives to a model. What is unknown is left out and does not count against the model. */
+export interface PointOffer {
+  readonly quantity: string;
+  readonly unit?: string;
+  readonly sampleRateHz?: number;
+  /** Samples per block that features are made of. */
+  readonly blockSamples?: number;
+  /** Names of the features that the point has on every block. */
+  readonly features: readonly string[];
+}
+
+/** One reason why a model does not fit a point, in the words of the manifest. */
+export interface Difference {
+  readonly field: 'task' | 'quantity' | 'unit' | 'sampleRateHz' | 'window' | 'features';
+  readonly expected: string;
+  readonly actual: string;
+}
+
+/** Every difference between what the model needs and what the point has; empty where the model fits. */
+export function compatibility(manifest: ModelManifest, offer: PointOffer): Difference[] {
+  const { signal, inputs, task } = manifest;
+  const differences: Difference[] = [];
+  const differ = (field: Difference['field'], expected: string, actual: string) =>
+    differences.push({ field, expected, actual });
+
+  if (task !== 'anomaly') differ('task', 'anomaly', task);
+  if (!signal.quantities.includes(offer.quantity))
+    differ('quantity', signal.quantities.join(' or '), offer.quantity);
+  if (signal.unit !== undefined && offer.unit !== undefined && signal.unit !== offer.unit)
+    differ('unit', signal.unit, offer.unit);
+
+  const { sampleRateHz: rates, window } = signal;
+  const { sampleRateHz, blockSamples } = offer;
+  if (rates !== undefined && sampleRateHz !== undefined) {
+    if (sampleRateHz < rates.min || sampleRateHz > rates.max)
+      differ('sampleRateHz', `${rates.min} to ${rates.max} Hz`, `${sampleRateHz} Hz`);
+  }
+  if (window?.minSamples !== undefined && blockSamples !== undefined && blockSamples < window.minSamples)
+    differ('window', `at least ${window.minSamples} samples`, `${blockSamples} samples`);
+  if (window?.minDurationS !== undefined && blockSamples !== undefined && sampleRateHz !== undefined) {
+    const durationS = blockSamples / sampleRateHz;
+    if (durationS < window.minDurationS)
+      differ('window', `at least ${window.minDurationS} s`, `${Number(durationS.toPrecision(3))} s`);
+  }
+
+  const offered = new Set(offer.features);
+  const missing = inputs.features.filter((feature) => !offered.has(feature));
+  if (missing.length > 0)
+    differ('features', `${inputs.features.length} features`, `lacks ${missing.join(', ')}`);
+  return differences;
+}
+
+/** One sentence for the technician. */
+export const describeDifferences = (differences: readonly Difference[]): string =>
+  differences.map(({ field, expected, actual }) => `${field}: needs ${expected}, has ${actual}`).join('; ');
+
+/** The refusal as an error, for a command that asked for this very model. */
+export function incompatible(manifest: ModelManifest, differences: readonly Difference[]): SmEdgeError {
+  return new SmEdgeError(
+    'MODEL_INPUTS',
+    `${modelKey(manifest)} does not fit: ${describeDifferences(differences)}`,
+    {
+      hint: 'Choose a model trained for this signal, or leave the point to its baseline.',
+      details: { differences },
+    },
+  );
+}
