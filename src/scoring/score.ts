@@ -1,5 +1,4 @@
-/** Features of one block, by name. */
-export type FeatureVector = Readonly<Record<string, number>>;
+export type { FeatureVector } from '../features/spec.js';
 
 /** How anomalous one block or reading is. The higher the score, the more anomalous, whatever the model's own sign. */
 export interface Score {
