@@ -1,0 +1,89 @@
+import { z } from 'zod';
+import { byteSize, duration, identifier } from '../../base/schema.js';
+import { pointName } from '../../signals/point.js';
+
+const isPlainHttpUri = (text: string): boolean => {
+  if (!URL.canParse(text)) return false;
+  const uri = new URL(text);
+  return /^https?:$/.test(uri.protocol) && uri.username === '' && uri.password === '' && uri.search === '';
+};
+
+const auth = z.union([
+  z.strictObject({
+    username: z.string().min(1).max(255).describe('user of MLflow basic authentication'),
+    password: z.string().min(1).max(1024).describe('its password, best from a file: !file PATH'),
+  }),
+  z.strictObject({
+    token: z.string().min(1).max(8192).describe('bearer token, best from a file: !file PATH'),
+  }),
+]);
+
+const selector = z
+  .strictObject({
+    class: identifier().optional().describe('machine class, such as pump'),
+    quantity: identifier().optional().describe('measured quantity, such as acceleration'),
+    point: pointName().optional().describe('one measuring point by name'),
+  })
+  .refine(
+    (value) => Object.values(value).some((key) => key !== undefined),
+    'name a class, a quantity or a point',
+  );
+
+const model = z.strictObject({
+  name: z
+    .string()
+    .min(1)
+    .max(200)
+    .regex(/^[^/:\p{Cc}]+$/u, 'a registered model has no "/" and no ":" in its name')
+    .describe('registered model in MLflow'),
+  alias: z
+    .string()
+    .regex(/^[A-Za-z][A-Za-z0-9_-]{0,254}$/, 'an alias has letters, digits, "_" and "-"')
+    .default('champion')
+    .describe('alias whose version is put into use here'),
+  for: selector.describe('the points that the model scores'),
+});
+
+export const mlflowConfigSchema = z.strictObject({
+  trackingUri: z
+    .string()
+    .max(2000)
+    .refine(isPlainHttpUri, 'write http://host:port or https://host/path, without user, password or query')
+    .describe('address of the MLflow tracking server; it must serve artifacts (--serve-artifacts)'),
+  experiment: z
+    .string()
+    .min(1)
+    .max(250)
+    .optional()
+    .describe('experiment to write to; the site of the gateway where missing'),
+  auth: auth.optional().describe('how the gateway identifies itself; nothing where missing'),
+  tls: z
+    .strictObject({
+      caFile: z.string().min(1).describe('PEM file of the authority to trust instead of the public ones'),
+    })
+    .optional()
+    .describe('for https with an authority of the plant'),
+  interval: duration({ minMs: 1_000, maxMs: 86_400_000 })
+    .prefault('1min')
+    .describe('time between two transmissions'),
+  modelInterval: duration({ minMs: 1_000, maxMs: 7 * 86_400_000 })
+    .prefault('5min')
+    .describe('time between two looks at the model registry'),
+  stalledAfter: duration({ minMs: 1_000 })
+    .prefault('1h')
+    .describe('time without any confirmation after which SyncStalled is published'),
+  requestTimeout: duration({ minMs: 100, maxMs: 600_000 })
+    .prefault('30s')
+    .describe('deadline of one request'),
+  transferTimeout: duration({ minMs: 1_000, maxMs: 6 * 3_600_000 })
+    .prefault('15min')
+    .describe('deadline of one file up or down; a cut download is resumed'),
+  maxModelSize: byteSize({ minBytes: 1024 })
+    .prefault('256MiB')
+    .describe('a model version with more bytes than this is refused'),
+  models: z.array(model).max(64).default([]).describe('models that come down from the registry'),
+});
+
+export type MlflowConfig = z.infer<typeof mlflowConfigSchema>;
+export type MlflowAuth = z.infer<typeof auth>;
+export type ModelBinding = z.infer<typeof model>;
