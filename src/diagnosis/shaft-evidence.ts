@@ -1,0 +1,156 @@
+import { type AnalysisSpec, type GearGeometry, isSound } from '../features/spec.js';
+import { vibrationUnit } from '../features/units.js';
+import type { Evidence, Fault } from './diagnosis.js';
+import { type LineSpectrum, lineNear } from './line-spectrum.js';
+import type { ShaftSpeed } from './shaft-speed.js';
+
+/** What the whole orders of the shaft say, as velocity: that is what ISO 20816 grades and where low orders count. */
+export interface ShaftEvidence {
+  readonly fault: Extract<Fault, 'unbalance' | 'misalignment' | 'looseness' | 'gear'>;
+  /** 0 to 1. */
+  readonly confidence: number;
+  readonly lines: readonly Evidence[];
+}
+
+/** Share of the mean square velocity, 10-1000 Hz, that one order must carry to be called the cause of the vibration. */
+const DOMINANT_SHARE = 0.25;
+/** 2x over 1x from which a shaft is called misaligned (ISO 13373-3, annex: above 0.75 it is likely). */
+const SECOND_OVER_FIRST = 0.75;
+/** A line that stands this far over its floor is there. */
+const CLEAR_RATIO = 5;
+/** Harmonics and half orders that looseness shows, at least. */
+const LOOSE_ORDERS = 6;
+const LOOSE_HALF_ORDERS = 3;
+/** Velocity below which a machine runs well whatever its pattern, mm/s RMS (well inside zone A of ISO 20816-3). */
+const QUIET_MM_PER_S = 0.2;
+/** Misalignment and looseness are called only from here on, mm/s RMS (zone A of small machines ends at 0.71). */
+const NOTICEABLE_MM_PER_S = 0.71;
+/** A sideband this large beside the gear mesh, against the mesh itself, says that the teeth are not alike. */
+const SIDEBAND_SHARE = 0.5;
+const ORDERS = 10;
+const LOW_HZ = 10;
+const HIGH_HZ = 1000;
+
+interface VelocityLine {
+  readonly order: number;
+  readonly frequencyHz: number;
+  /** mm/s RMS. */
+  readonly velocity: number;
+  readonly ratio: number;
+}
+
+/** The fault that the shaft's orders show, if they show one. Needs a certain speed and a known unit. */
+export function shaftEvidence(
+  vibration: LineSpectrum,
+  speed: ShaftSpeed,
+  spec: AnalysisSpec,
+): ShaftEvidence | undefined {
+  const unit = vibrationUnit(spec.unit);
+  if (!speed.certain || unit === undefined || isSound(spec)) return undefined;
+  const exponent = { acceleration: -1, velocity: 0, displacement: 1 }[unit.kind];
+  const toVelocity = (amplitude: number, hz: number) =>
+    (amplitude / Math.SQRT2) * (2 * Math.PI * hz) ** exponent * unit.toSi * 1e3;
+  const lineAt = (order: number): VelocityLine => {
+    const { frequencyHz, ratio } = lineNear(vibration, order * speed.shaftHz);
+    const amplitude = lineAmplitude(vibration, frequencyHz);
+    return { order, frequencyHz, ratio, velocity: ratio > 0 ? toVelocity(amplitude, frequencyHz) : 0 };
+  };
+  const orders = Array.from({ length: ORDERS }, (_, i) => lineAt(i + 1));
+  const total = Math.sqrt(overallMeanSquare(vibration, toVelocity));
+  const describe = (line: VelocityLine): Evidence => ({
+    feature: `order.${line.order}x`,
+    frequencyHz: line.frequencyHz,
+    orders: line.order,
+    value: line.velocity,
+    ratio: line.ratio,
+  });
+  if (!(total > 0)) return undefined;
+  const gear = spec.gear === undefined ? undefined : gearEvidence(vibration, speed, spec.gear);
+  if (gear !== undefined) return gear;
+  const halves = [0.5, 1.5, 2.5, 3.5].map(lineAt).filter((line) => line.ratio >= CLEAR_RATIO);
+  const clear = orders.filter((line) => line.ratio >= CLEAR_RATIO);
+  const share = (line: VelocityLine) => (line.velocity / total) ** 2;
+  const [first, second] = [orders[0]!, orders[1]!];
+  const strongest = orders.reduce((top, next) => (next.velocity > top.velocity ? next : top));
+  if (total >= NOTICEABLE_MM_PER_S && clear.length >= LOOSE_ORDERS && halves.length >= LOOSE_HALF_ORDERS) {
+    const confidence = Math.min(0.9, (clear.length + halves.length) / 16);
+    return { fault: 'looseness', confidence, lines: [...halves, ...clear].map(describe) };
+  }
+  if (
+    total >= NOTICEABLE_MM_PER_S &&
+    second.ratio >= CLEAR_RATIO &&
+    second.velocity >= SECOND_OVER_FIRST * first.velocity &&
+    strongest === second &&
+    share(second) >= DOMINANT_SHARE
+  ) {
+    return {
+      fault: 'misalignment',
+      confidence: share(second) ** 0.25 * 0.9,
+      lines: [second, first].map(describe),
+    };
+  }
+  if (
+    strongest === first &&
+    first.ratio >= CLEAR_RATIO &&
+    first.velocity >= QUIET_MM_PER_S &&
+    share(first) >= DOMINANT_SHARE
+  ) {
+    return { fault: 'unbalance', confidence: share(first) ** 0.25 * 0.9, lines: [describe(first)] };
+  }
+  return undefined;
+}
+
+/** Amplitude of the sine at a frequency: power summed over the Hann window's main lobe, over its noise bandwidth. */
+function lineAmplitude({ amplitude, binHz }: LineSpectrum, frequencyHz: number): number {
+  const bin = Math.round(frequencyHz / binHz);
+  let sum = 0;
+  for (let k = Math.max(1, bin - 2); k <= Math.min(amplitude.length - 1, bin + 2); k++)
+    sum += amplitude[k]! ** 2;
+  return Math.sqrt(sum);
+}
+
+/** Mean square of the velocity from 10 Hz to 1 kHz. */
+function overallMeanSquare(
+  { amplitude, binHz }: LineSpectrum,
+  toVelocity: (amplitude: number, hz: number) => number,
+): number {
+  let sum = 0;
+  const last = Math.min(amplitude.length - 1, Math.floor(HIGH_HZ / binHz));
+  for (let k = Math.max(1, Math.ceil(LOW_HZ / binHz)); k <= last; k++)
+    sum += toVelocity(amplitude[k]!, k * binHz) ** 2;
+  return sum;
+}
+
+/** A gear mesh whose sidebands, one turn of the shaft apart, are as large as they are on damaged teeth. */
+function gearEvidence(
+  vibration: LineSpectrum,
+  speed: ShaftSpeed,
+  gear: GearGeometry,
+): ShaftEvidence | undefined {
+  const mesh = lineNear(vibration, gear.teeth * speed.shaftHz);
+  const sidebands = [-2, -1, 1, 2].map((turns) => ({
+    turns,
+    line: lineNear(vibration, (gear.teeth + turns) * speed.shaftHz),
+  }));
+  const largest = Math.max(...sidebands.map(({ line }) => line.amplitude));
+  const clear = sidebands.filter(({ line }) => line.ratio >= CLEAR_RATIO);
+  if (mesh.ratio < CLEAR_RATIO || clear.length < 3 || largest < SIDEBAND_SHARE * mesh.amplitude)
+    return undefined;
+  const evidence = (feature: string, order: number, line: typeof mesh): Evidence => ({
+    feature,
+    frequencyHz: line.frequencyHz,
+    orders: order,
+    value: line.amplitude,
+    ratio: line.ratio,
+  });
+  return {
+    fault: 'gear',
+    confidence: Math.min(0.9, 0.4 + 0.4 * (largest / mesh.amplitude)),
+    lines: [
+      evidence('gmf', gear.teeth, mesh),
+      ...clear.map(({ turns, line }) =>
+        evidence(`gmf${turns > 0 ? '+' : ''}${turns}x`, gear.teeth + turns, line),
+      ),
+    ],
+  };
+}

@@ -1,0 +1,70 @@
+import type { LineSpectrum } from './line-spectrum.js';
+import type { MachineSpectra } from './machine-spectra.js';
+
+/** The speed of the shaft as the signal itself tells it. */
+export interface ShaftSpeed {
+  readonly declaredHz: number;
+  readonly shaftHz: number;
+  /** Whether the lines of the shaft name this speed and no other one. */
+  readonly certain: boolean;
+  /** Weight of the lines at whole orders for a speed, to compare speeds by. */
+  readonly evidenceAt: (shaftHz: number) => number;
+}
+
+/** A nameplate's speed is trusted this far, share. */
+export const SPEED_RANGE = 0.07;
+/** Steps of the search, share: finer than the resolution of ten orders over 400 turns. */
+const STEP = 0.0002;
+const VIBRATION_ORDERS = 10;
+const ENVELOPE_ORDERS = 8;
+/** A line counts from this ratio to its floor on, and no single line counts for more than MAX_WEIGHT. */
+const LEAST_RATIO = 2.5;
+const MAX_WEIGHT = 3;
+/** Evidence that a certain speed has at least, and by how much it beats every other speed. */
+const CERTAIN_WEIGHT = 10;
+const CERTAIN_FACTOR = 1.25;
+const CERTAIN_LEAD = 4;
+/** Speeds nearer than this to the best are the same speed, share. */
+const SAME_SPEED = 0.006;
+
+/** Finds the speed within ±7 % of the declared one whose whole orders stand out most in vibration and envelope. */
+export function findShaftSpeed(spectra: MachineSpectra, declaredHz: number): ShaftSpeed {
+  const evidenceAt = (shaftHz: number) =>
+    combWeight(spectra.vibration, shaftHz, VIBRATION_ORDERS) +
+    combWeight(spectra.envelope, shaftHz, ENVELOPE_ORDERS);
+  const steps = Math.round(SPEED_RANGE / STEP) + 10;
+  const speeds = Array.from({ length: 2 * steps + 1 }, (_, i) => declaredHz * (1 + (i - steps) * STEP));
+  const weights = speeds.map(evidenceAt);
+  let best = steps;
+  // Of equal speeds the one nearest to the nameplate.
+  for (let i = 0; i < speeds.length; i++) {
+    const nearer = Math.abs(i - steps) < Math.abs(best - steps);
+    if (weights[i]! > weights[best]! || (weights[i] === weights[best] && nearer)) best = i;
+  }
+  let second = 0;
+  for (let i = 0; i < speeds.length; i++) {
+    if (Math.abs(i - best) * STEP > SAME_SPEED) second = Math.max(second, weights[i]!);
+  }
+  const weight = weights[best]!;
+  const certain =
+    weight >= CERTAIN_WEIGHT && (weight >= CERTAIN_FACTOR * second || weight >= second + CERTAIN_LEAD);
+  return { declaredHz, shaftHz: weight > 0 ? speeds[best]! : declaredHz, certain, evidenceAt };
+}
+
+function combWeight(spectrum: LineSpectrum, shaftHz: number, orders: number): number {
+  let weight = 0;
+  for (let order = 1; order <= orders; order++) {
+    const bin = Math.round((order * shaftHz) / spectrum.binHz);
+    const floor = spectrum.floor[bin];
+    if (floor === undefined || !(floor > 0)) break;
+    const ratio = spectrum.amplitude[bin]! / floor;
+    if (ratio > LEAST_RATIO) weight += Math.min(MAX_WEIGHT, Math.log(ratio / LEAST_RATIO));
+  }
+  return weight;
+}
+
+/** Whether a frequency lies on a whole order of the shaft as near as the spectrum can tell. */
+export function onShaftOrder(spectrum: LineSpectrum, frequencyHz: number, shaftHz: number): boolean {
+  const order = frequencyHz / shaftHz;
+  return Math.abs(order - Math.round(order)) * shaftHz < 1.6 * spectrum.binHz;
+}
