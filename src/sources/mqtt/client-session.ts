@@ -10,6 +10,7 @@ import { notStored } from './link-fault.js';
 const MAX_HELD_BYTES = 32 << 20;
 /** How long a stop waits for what is under way: a source has 5 s to stop. */
 const DRAIN_TIMEOUT_MS = 3_000;
+const RELEASE_TIMEOUT_MS = 500;
 const DISCONNECT_TIMEOUT_MS = 1_000;
 const SUBSCRIBE_TIMEOUT_MS = 15_000;
 
@@ -55,6 +56,7 @@ export class ClientSession {
   readonly #opened: Promise<boolean>;
   readonly #closed: Promise<unknown>;
   #resume: (() => void) | undefined;
+  #onAllReleased: (() => void) | undefined;
   #stopping = false;
   #acknowledged = 0;
   #fault: unknown;
@@ -70,7 +72,7 @@ export class ClientSession {
     this.#client = client;
     client.on('packetreceive', (packet) => {
       if (packet.cmd === 'publish') this.#take(packet);
-      else if (packet.cmd === 'pubrel') options.releasePending.delete(packet.messageId ?? 0);
+      else if (packet.cmd === 'pubrel') this.#released(packet.messageId ?? 0);
       else if (packet.cmd === 'disconnect')
         this.#fault ??= { code: packet.reasonCode, message: 'DISCONNECT' };
     });
@@ -144,6 +146,18 @@ export class ClientSession {
     this.#stopping = true;
     const { clock } = this.#options.deps;
     await withDeadline(clock, 'mqtt drain', DRAIN_TIMEOUT_MS, this.#collector.drain()).catch(() => undefined);
+    // mqtt.js answers a PUBREL that comes after its DISCONNECT into the closed socket, whose reset then takes
+    // our last PUBRECs with it: so the PUBRELs are waited for.
+    const released = new Promise<void>((resolve) => {
+      this.#onAllReleased = resolve;
+      if (this.#options.releasePending.size === 0) resolve();
+    });
+    await withDeadline(
+      clock,
+      'mqtt release',
+      RELEASE_TIMEOUT_MS,
+      Promise.race([released, this.#closed]),
+    ).catch(() => undefined);
     if (!this.#client.connected) return this.#destroy();
     if (farewell !== undefined) this.announce(farewell.topic, farewell.payload);
     const ended = this.#client.endAsync(false).then(() => this.#closed);
@@ -179,6 +193,12 @@ export class ClientSession {
     });
     if (qos === 0) this.#collector.offer(decoded, payload.length);
     else this.#collector.hold(decoded, payload.length, { messageId, qos });
+  }
+
+  #released(messageId: number): void {
+    const { releasePending } = this.#options;
+    releasePending.delete(messageId);
+    if (releasePending.size === 0) this.#onAllReleased?.();
   }
 
   #mayTakeMore(): boolean {
