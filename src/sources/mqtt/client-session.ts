@@ -5,6 +5,7 @@ import type { SourceDeps } from '../part.js';
 import { Collector } from './collector.js';
 import type { Intake } from './intake.js';
 import { notStored } from './link-fault.js';
+import type { MqttMetrics } from './mqtt-metrics.js';
 
 /** Payload bytes taken but not acknowledged at which no more is read from the broker. */
 const MAX_HELD_BYTES = 32 << 20;
@@ -33,9 +34,7 @@ export interface SessionOptions {
   readonly releasePending: ReleasePending;
   readonly intake: Intake;
   readonly deps: SourceDeps;
-  /** Called when the window may have changed. */
-  readonly onProgress: (acknowledged: number, inFlight: number) => void;
-  readonly onRefused: () => void;
+  readonly metrics: MqttMetrics;
 }
 
 /**
@@ -58,7 +57,6 @@ export class ClientSession {
   #resume: (() => void) | undefined;
   #onAllReleased: (() => void) | undefined;
   #stopping = false;
-  #acknowledged = 0;
   #fault: unknown;
 
   constructor(options: SessionOptions) {
@@ -222,12 +220,11 @@ export class ClientSession {
       bytes[position++] = messageId & 0xff;
     }
     this.#client.stream.write(bytes);
-    this.#acknowledged += acks.length;
+    this.#options.metrics.acknowledged(acks.length);
   }
 
   #progress(): void {
-    this.#options.onProgress(this.#acknowledged, this.#collector.heldMessages);
-    this.#acknowledged = 0;
+    this.#options.metrics.inFlight(this.#collector.heldMessages);
     if (this.#resume !== undefined && this.#mayTakeMore()) {
       const resume = this.#resume;
       this.#resume = undefined;
@@ -236,7 +233,7 @@ export class ClientSession {
   }
 
   #notStored(thrown: unknown): void {
-    this.#options.onRefused();
+    this.#options.metrics.storeRefusal();
     this.#fail(notStored(thrown));
   }
 

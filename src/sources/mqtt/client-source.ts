@@ -8,6 +8,7 @@ import { ClientSession, type ReleasePending } from './client-session.js';
 import type { ExternalBroker, MqttConfig } from './config.js';
 import { Intake } from './intake.js';
 import { linkFault } from './link-fault.js';
+import { MqttMetrics } from './mqtt-metrics.js';
 import { statusMessage } from './status-message.js';
 import { SubscriptionRecord } from './subscription-record.js';
 
@@ -38,7 +39,7 @@ export class MqttClientSource implements Source {
   readonly #record: SubscriptionRecord;
   readonly #stopped = new AbortController();
   readonly #releasePending: ReleasePending = new Set();
-  readonly #metrics;
+  readonly #metrics: MqttMetrics;
   #session: ClientSession | undefined;
   #loop: Promise<void> | undefined;
   #subscribed = false;
@@ -49,28 +50,9 @@ export class MqttClientSource implements Source {
     this.#broker = broker;
     this.#deps = deps;
     this.#status = new StatusKeeper(deps.clock, deps.onStatus);
-    this.#intake = new Intake(config, deps);
+    this.#metrics = new MqttMetrics(config.id, deps);
+    this.#intake = new Intake(config, deps, this.#metrics);
     this.#record = new SubscriptionRecord(config.id, broker.url, this.#clientId, deps.memory);
-    const { metrics } = deps;
-    this.#metrics = {
-      acknowledged: metrics.counter(
-        'sm_edge_mqtt_acknowledged_total',
-        'MQTT messages acknowledged to the broker after they were stored',
-        ['source'],
-      ),
-      inFlight: metrics.gauge('sm_edge_mqtt_in_flight', 'MQTT messages that wait for the store', ['source']),
-      connections: metrics.counter('sm_edge_mqtt_connections_total', 'Connections to the broker', ['source']),
-      losses: metrics.counter(
-        'sm_edge_mqtt_connection_losses_total',
-        'Connections to the broker that were lost or could not be made',
-        ['source'],
-      ),
-      refusals: metrics.counter(
-        'sm_edge_mqtt_store_refusals_total',
-        'Deliveries that the store refused; the broker sends their messages again',
-        ['source'],
-      ),
-    };
   }
 
   get status(): SourceStatus {
@@ -98,8 +80,7 @@ export class MqttClientSource implements Source {
         releasePending: this.#releasePending,
         intake: this.#intake,
         deps: this.#deps,
-        onProgress: (acknowledged, inFlight) => this.#count(acknowledged, inFlight),
-        onRefused: () => this.#metrics.refusals.inc(this.#labels),
+        metrics: this.#metrics,
       });
     this.#loop = this.#run(connect);
   }
@@ -113,6 +94,7 @@ export class MqttClientSource implements Source {
       topic === '' ? undefined : { topic, payload: statusMessage('stopped', this.#config.id, this.#deps) },
     );
     await this.#loop;
+    this.#metrics.publish();
     this.#status.set('stopped');
   }
 
@@ -122,16 +104,6 @@ export class MqttClientSource implements Source {
       source: this.#config.id,
     };
     return this.#broker.statusTopic.replace(/\{(gateway|source)\}/g, (_, name: string) => values[name]!);
-  }
-
-  get #labels() {
-    return { source: this.#config.id };
-  }
-
-  #count(acknowledged: number, inFlight: number): void {
-    this.#intake.publishCounts();
-    if (acknowledged > 0) this.#metrics.acknowledged.inc(this.#labels, acknowledged);
-    this.#metrics.inFlight.set(this.#labels, inFlight);
   }
 
   /** Connects, waits for the end of the connection, connects again: until it is stopped. */
@@ -149,8 +121,8 @@ export class MqttClientSource implements Source {
       if (signal.aborted) return;
       const fault = linkFault(await session.closed, this.#broker.url);
       const nowMs = clock.monotonicMs();
-      this.#metrics.losses.inc(this.#labels);
-      this.#metrics.inFlight.set(this.#labels, 0);
+      this.#metrics.loss();
+      this.#metrics.inFlight(0);
       if (openedAtMs !== undefined) {
         lostAtMs = nowMs;
         lastMessage = '';
@@ -182,7 +154,7 @@ export class MqttClientSource implements Source {
       return undefined;
     }
     const openedAtMs = this.#deps.clock.monotonicMs();
-    this.#metrics.connections.inc(this.#labels);
+    this.#metrics.connection();
     // [MQTT-3.2.2-3] without a session the broker knows neither our filters nor our packet identifiers.
     if (!sessionPresent) this.#releasePending.clear();
     try {

@@ -37,7 +37,7 @@ export interface CollectorEvents<A> {
   release(acks: readonly A[]): void;
   /** A group was not stored: none of its messages, nor any later one, may be acknowledged. */
   refused(error: unknown): void;
-  /** A group was handed over or settled: the moment to count and to look at the window. */
+  /** A group was handed over or settled: the window may have changed. */
   changed(): void;
 }
 
@@ -136,7 +136,7 @@ export class Collector<A> {
         if (!this.#closed) this.#events.refused(error);
       },
     );
-    const done = delivery.finally(() => {
+    const done = delivery.then(() => {
       this.#underWay.delete(done);
       if (!this.#closed) this.#events.changed();
     });

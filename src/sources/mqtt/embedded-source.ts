@@ -9,6 +9,7 @@ import type { EmbeddedBrokerConfig, MqttConfig } from './config.js';
 import { EmbeddedBroker, type ListenAddress, type Publication } from './embedded-broker.js';
 import { Intake } from './intake.js';
 import { notStored } from './link-fault.js';
+import { MqttMetrics } from './mqtt-metrics.js';
 import { statusMessage } from './status-message.js';
 
 /** Another process may hold the port for a while, as at a restart. */
@@ -39,7 +40,7 @@ export class EmbeddedBrokerSource implements Source {
   readonly #status: StatusKeeper;
   readonly #intake: Intake;
   readonly #stopped = new AbortController();
-  readonly #metrics;
+  readonly #metrics: MqttMetrics;
   #collector: Collector<Waiting>;
   #waiting = new Set<Waiting>();
   #server: EmbeddedBroker | undefined;
@@ -51,28 +52,9 @@ export class EmbeddedBrokerSource implements Source {
     this.#broker = broker;
     this.#deps = deps;
     this.#status = new StatusKeeper(deps.clock, deps.onStatus);
-    this.#intake = new Intake(config, deps);
+    this.#metrics = new MqttMetrics(config.id, deps);
+    this.#intake = new Intake(config, deps, this.#metrics);
     this.#collector = this.#newCollector();
-    this.#metrics = {
-      acknowledged: deps.metrics.counter(
-        'sm_edge_mqtt_acknowledged_total',
-        'MQTT messages acknowledged after they were stored',
-        ['source'],
-      ),
-      inFlight: deps.metrics.gauge('sm_edge_mqtt_in_flight', 'MQTT messages that wait for the store', [
-        'source',
-      ]),
-      refusals: deps.metrics.counter(
-        'sm_edge_mqtt_store_refusals_total',
-        'Deliveries that the store refused; their messages are sent again',
-        ['source'],
-      ),
-      refusedClients: deps.metrics.counter(
-        'sm_edge_mqtt_refused_clients_total',
-        'Clients that the embedded broker refused: connections (too many), credentials, size (packet too large)',
-        ['source', 'reason'],
-      ),
-    };
   }
 
   get status(): SourceStatus {
@@ -100,11 +82,8 @@ export class EmbeddedBrokerSource implements Source {
     const closed = this.#server?.stop() ?? Promise.resolve();
     await withDeadline(clock, 'mqtt broker close', CLOSE_TIMEOUT_MS, closed).catch(() => undefined);
     await this.#loop;
+    this.#metrics.publish();
     this.#status.set('stopped');
-  }
-
-  get #labels() {
-    return { source: this.#config.id };
   }
 
   get #statusTopic(): string {
@@ -116,7 +95,7 @@ export class EmbeddedBrokerSource implements Source {
       config: this.#broker,
       logger: this.#deps.logger,
       onPublish: (publication) => this.#take(publication),
-      onRefused: (reason) => this.#metrics.refusedClients.inc({ ...this.#labels, reason }),
+      onRefused: (reason) => this.#metrics.refusedClient(reason),
       onError: (error) => this.#fail(error),
     });
     this.#address = await server.start();
@@ -151,17 +130,14 @@ export class EmbeddedBrokerSource implements Source {
   #newCollector(): Collector<Waiting> {
     const collector: Collector<Waiting> = new Collector(this.#deps.sink, {
       release: (waiting) => {
-        this.#metrics.acknowledged.inc(this.#labels, waiting.length);
+        this.#metrics.acknowledged(waiting.length);
         this.#status.set('good');
         for (const one of waiting) one.resolve();
       },
       refused: (error) => {
         if (this.#collector === collector) this.#refuseAll(error);
       },
-      changed: () => {
-        this.#intake.publishCounts();
-        this.#metrics.inFlight.set(this.#labels, collector.heldMessages);
-      },
+      changed: () => this.#metrics.inFlight(collector.heldMessages),
     });
     return collector;
   }
@@ -192,7 +168,7 @@ export class EmbeddedBrokerSource implements Source {
 
   /** The publishers of what is not stored are disconnected; they send it again when they are back. */
   #refuseAll(thrown: unknown): void {
-    this.#metrics.refusals.inc(this.#labels);
+    this.#metrics.storeRefusal();
     const error = notStored(thrown);
     if (this.#status.status.state !== 'degraded') {
       this.#deps.logger.warn({ code: error.code, hint: error.hint }, error.message);

@@ -3,6 +3,7 @@ import type { Reading } from '../../signals/reading.js';
 import type { SampleBlock } from '../../signals/sample-block.js';
 import type { SourceDeps } from '../part.js';
 import type { MqttConfig } from './config.js';
+import type { MqttMetrics, UnusableReason } from './mqtt-metrics.js';
 import type { Arrival, Decoded, PayloadDecoder } from './payloads/payload.js';
 import { type Route, TopicRouter } from './topic-router.js';
 
@@ -24,54 +25,24 @@ export interface Message {
 export class Intake {
   readonly router: TopicRouter;
   readonly #maxPayloadBytes: number;
-  readonly #deps: SourceDeps;
-  readonly #messages;
-  readonly #errors;
-  readonly #gaps;
-  readonly #lost;
-  readonly #label: { readonly source: string };
+  readonly #deps: Pick<SourceDeps, 'clock' | 'logger'>;
+  readonly #metrics: MqttMetrics;
   #windowStartMs = Number.NEGATIVE_INFINITY;
   #reportsInWindow = 0;
-  #received = 0;
 
-  constructor(config: MqttConfig, deps: SourceDeps) {
+  constructor(config: MqttConfig, deps: Pick<SourceDeps, 'clock' | 'logger'>, metrics: MqttMetrics) {
     this.router = new TopicRouter(config.subscriptions, config.maxTopics);
     this.#maxPayloadBytes = config.maxPayload;
     this.#deps = deps;
-    this.#label = { source: config.id };
-    this.#messages = deps.metrics.counter('sm_edge_mqtt_messages_total', 'MQTT messages received', [
-      'source',
-    ]);
-    this.#gaps = deps.metrics.counter(
-      'sm_edge_mqtt_stream_gaps_total',
-      'Interruptions of continuous sample streams',
-      ['source'],
-    );
-    this.#lost = deps.metrics.counter(
-      'sm_edge_mqtt_lost_blocks_total',
-      'Sample blocks that sequence numbers show to be lost before they came here',
-      ['source'],
-    );
-    this.#errors = deps.metrics.counter(
-      'sm_edge_mqtt_unusable_messages_total',
-      'MQTT messages that could not be used: payload (not decodable), size (over maxPayload), topic (no point for it), unmatched (no subscription)',
-      ['source', 'reason'],
-    );
-  }
-
-  /** Adds what was counted since the last call to the metrics: once per batch, not once per message. */
-  publishCounts(): void {
-    if (this.#received === 0) return;
-    this.#messages.inc(this.#label, this.#received);
-    this.#received = 0;
+    this.#metrics = metrics;
   }
 
   /** What a message holds; undefined where nothing in it can be used, now or when it is sent again. */
   take({ topic, payload, retained, repeated }: Message): Decoded | undefined {
-    this.#received++;
+    this.#metrics.message();
     const route = this.router.route(topic);
     if (route === undefined) {
-      this.#errors.inc({ ...this.#label, reason: 'unmatched' });
+      this.#metrics.unusable('unmatched');
       return undefined;
     }
     if (route.refusal !== undefined) {
@@ -88,8 +59,7 @@ export class Intake {
     for (const decoder of route.decoders) {
       const decoded = this.#decode(route, decoder, payload, arrival);
       if (decoded === undefined) continue;
-      if (decoded.gaps) this.#gaps.inc(this.#label, decoded.gaps);
-      if (decoded.lostBlocks) this.#lost.inc(this.#label, decoded.lostBlocks);
+      this.#metrics.stream(decoded.gaps ?? 0, decoded.lostBlocks ?? 0);
       const part = retained && decoded.deviceTime !== true ? staleVersion(decoded) : decoded;
       whole = whole === undefined ? part : merge(whole, part);
     }
@@ -105,8 +75,8 @@ export class Intake {
     }
   }
 
-  #refuse(route: Route, reason: 'payload' | 'size' | 'topic', error: SmEdgeError): void {
-    this.#errors.inc({ ...this.#label, reason });
+  #refuse(route: Route, reason: UnusableReason, error: SmEdgeError): void {
+    this.#metrics.unusable(reason);
     const nowMs = this.#deps.clock.monotonicMs();
     if (nowMs - this.#windowStartMs >= REPORT_INTERVAL_MS) {
       this.#windowStartMs = nowMs;
