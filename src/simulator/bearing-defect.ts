@@ -1,38 +1,22 @@
 import { gaussian, type Random } from '../base/random.js';
+import { bearingOrders } from '../features/bearings.js';
+import type { BearingGeometry } from '../features/spec.js';
 
 export type DefectKind = 'outer' | 'inner' | 'ball' | 'cage';
 
-/** Geometry of a rolling bearing. */
-export interface BearingGeometry {
-  readonly balls: number;
-  readonly ballDiameterMm: number;
-  readonly pitchDiameterMm: number;
-  readonly contactAngleDeg: number;
-}
-
-/** The deep groove ball bearing 6205, in the dimensions that the CWRU bearing data centre gives for it. */
-export const BEARING_6205: BearingGeometry = {
-  balls: 9,
-  ballDiameterMm: 7.94,
-  pitchDiameterMm: 39.04,
-  contactAngleDeg: 0,
-};
-
 /** Hits per turn of the shaft, and the order with which the load zone modulates them (outer ring standing still). */
 function kinematics(kind: DefectKind, geometry: BearingGeometry): { hitsPerTurn: number; loadOrder: number } {
-  const { balls, ballDiameterMm, pitchDiameterMm, contactAngleDeg } = geometry;
-  const ratio = (ballDiameterMm / pitchDiameterMm) * Math.cos((contactAngleDeg * Math.PI) / 180);
-  const cageOrder = (1 - ratio) / 2;
+  const { bpfo, bpfi, bsf, ftf } = bearingOrders(geometry);
   switch (kind) {
     case 'outer':
-      return { hitsPerTurn: (balls / 2) * (1 - ratio), loadOrder: 0 };
+      return { hitsPerTurn: bpfo, loadOrder: 0 };
     case 'inner':
-      return { hitsPerTurn: (balls / 2) * (1 + ratio), loadOrder: 1 };
+      return { hitsPerTurn: bpfi, loadOrder: 1 };
     case 'ball':
-      // The flaw meets both rings in one turn of the ball: two hits at the ball spin frequency.
-      return { hitsPerTurn: (pitchDiameterMm / ballDiameterMm) * (1 - ratio ** 2), loadOrder: cageOrder };
+      // The flaw meets both rings in one turn of the ball.
+      return { hitsPerTurn: 2 * bsf, loadOrder: ftf };
     case 'cage':
-      return { hitsPerTurn: cageOrder, loadOrder: cageOrder };
+      return { hitsPerTurn: ftf, loadOrder: ftf };
   }
 }
 

@@ -19,6 +19,8 @@ export interface FanScalars {
   readonly motorTemperatureDegC: number;
 }
 
+export const FAN_SPEED_RPM = 1470;
+
 const BLADES = 9;
 /** Sound pressure of the first blade-pass tone, Pa (about 74 dB). */
 const BLADE_TONE_PA = 0.14;
@@ -38,9 +40,10 @@ export class Fan {
   readonly #casing: Resonator;
   #timeS = 0;
   #flow = 0;
+  #scalars: FanScalars;
 
   constructor(options: FanOptions) {
-    const { random, soundSampleRateHz, vibrationSampleRateHz, speedRpm = 1470 } = options;
+    const { random, soundSampleRateHz, vibrationSampleRateHz, speedRpm = FAN_SPEED_RPM } = options;
     this.#options = options;
     this.#shaft = new Shaft(speedRpm, random);
     const phase = () => 2 * Math.PI * random();
@@ -64,15 +67,16 @@ export class Fan {
     this.#casingNoise = new Noise(random);
     this.#duct = new Resonator(640, 0.08, soundSampleRateHz);
     this.#casing = new Resonator(1_850, 0.05, vibrationSampleRateHz);
+    this.#scalars = this.#measure();
   }
 
   get timeS(): number {
     return this.#timeS;
   }
 
+  /** What the transmitters show at the end of the last block. */
   get scalars(): FanScalars {
-    const { random } = this.#options;
-    return { speedRpm: this.#shaft.speedRpm, motorTemperatureDegC: 47 + 0.1 * gaussian(random) };
+    return this.#scalars;
   }
 
   get #rubs(): boolean {
@@ -87,7 +91,13 @@ export class Fan {
     const casing = this.#vibration(Math.round(durationS * vibrationSampleRateHz), vibrationSampleRateHz);
     this.#timeS += durationS;
     this.#shaft.advance(durationS);
+    this.#scalars = this.#measure();
     return { sound, casing };
+  }
+
+  #measure(): FanScalars {
+    const { random } = this.#options;
+    return { speedRpm: this.#shaft.speedRpm, motorTemperatureDegC: 47 + 0.1 * gaussian(random) };
   }
 
   #sound(count: number, sampleRateHz: number): Float32Array {

@@ -1,5 +1,6 @@
 import { gaussian, type Random } from '../base/random.js';
-import { BEARING_6205, BearingDefect, type DefectKind } from './bearing-defect.js';
+import { findBearing } from '../features/bearings.js';
+import { BearingDefect, type DefectKind } from './bearing-defect.js';
 import { Noise } from './noise.js';
 import { Resonator } from './resonator.js';
 import { type Harmonic, Shaft, velocityAmplitudeG } from './shaft.js';
@@ -26,6 +27,10 @@ export interface PumpScalars {
   readonly speedRpm: number;
   readonly dischargePressureBar: number;
 }
+
+/** The bearings of the motor. */
+export const PUMP_BEARING = '6205';
+export const PUMP_SPEED_RPM = 1780;
 
 const RATED_CURRENT_A = 62;
 const AMBIENT_DEG_C = 24;
@@ -59,9 +64,10 @@ export class Pump {
   #timeS = 0;
   #temperatureDegC = AMBIENT_DEG_C + RUNNING_RISE_K;
   #force = new Float32Array(0);
+  #scalars: PumpScalars;
 
   constructor(options: PumpOptions) {
-    const { random, sampleRateHz, speedRpm = 1780, defect } = options;
+    const { random, sampleRateHz, speedRpm = PUMP_SPEED_RPM, defect } = options;
     this.#options = options;
     this.#shaft = new Shaft(speedRpm, random);
     const harmonics = (unbalance: number, misalignment: number): Harmonic[] =>
@@ -96,7 +102,8 @@ export class Pump {
       noise: new Noise(random),
       noiseRmsG: 0.025,
     };
-    this.#defect = defect && new BearingDefect(defect.kind, BEARING_6205, random);
+    this.#defect = defect && new BearingDefect(defect.kind, findBearing(PUMP_BEARING)!, random);
+    this.#scalars = this.#measure();
   }
 
   /** Seconds since the start of the machine. */
@@ -112,16 +119,9 @@ export class Pump {
     return FIRST_TRACE ** (1 - progress);
   }
 
+  /** What the transmitters show at the end of the last block. */
   get scalars(): PumpScalars {
-    const { random } = this.#options;
-    const speedRpm = this.#shaft.speedRpm;
-    return {
-      bearingDeTemperatureDegC: this.#temperatureDegC + 0.05 * gaussian(random),
-      // Affinity law: the power goes with the cube of the speed.
-      motorCurrentA: RATED_CURRENT_A * 0.82 * (speedRpm / 1780) ** 3 + 0.2 * gaussian(random),
-      speedRpm,
-      dischargePressureBar: 5.4 * (speedRpm / 1780) ** 2 + 0.02 * gaussian(random),
-    };
+    return this.#scalars;
   }
 
   /** The next `count` samples at both bearings of the motor, acceleration in g. */
@@ -157,5 +157,19 @@ export class Pump {
     const targetDegC = AMBIENT_DEG_C + RUNNING_RISE_K + DEFECT_RISE_K * severity;
     this.#temperatureDegC +=
       (targetDegC - this.#temperatureDegC) * (1 - Math.exp(-durationS / THERMAL_TIME_S));
+    this.#scalars = this.#measure();
+  }
+
+  #measure(): PumpScalars {
+    const { random } = this.#options;
+    const speedRpm = this.#shaft.speedRpm;
+    const share = speedRpm / PUMP_SPEED_RPM;
+    return {
+      bearingDeTemperatureDegC: this.#temperatureDegC + 0.05 * gaussian(random),
+      // Affinity laws: power goes with the cube of the speed, pressure with its square.
+      motorCurrentA: RATED_CURRENT_A * 0.82 * share ** 3 + 0.2 * gaussian(random),
+      speedRpm,
+      dischargePressureBar: 5.4 * share ** 2 + 0.02 * gaussian(random),
+    };
   }
 }

@@ -1,0 +1,72 @@
+import { FAN_SPEED_RPM } from './fan.js';
+import { WAVEFORM_HEADER_BYTES } from './mqtt-output.js';
+import type { PlantEndpoints } from './plant.js';
+import { SOUND_SAMPLE_RATE_HZ, VIBRATION_SAMPLE_RATE_HZ } from './plant-block.js';
+import { PUMP_BEARING, PUMP_SPEED_RPM } from './pump.js';
+
+const waveform = (sampleRateHz: number, unit: string) => ({
+  kind: 'waveform',
+  encoding: 'float32le',
+  sampleRateHz,
+  unit,
+  header: {
+    bytes: WAVEFORM_HEADER_BYTES,
+    sequence: { offset: 0, type: 'uint32le' },
+    samples: { offset: 4, type: 'uint32le' },
+    startTime: { offset: 8, type: 'uint64le', unit: 'us' },
+  },
+});
+
+/** The broker in the gateway that the plant publishes to. */
+function mqttSource(url: string) {
+  const { hostname, port } = new URL(url);
+  return {
+    id: 'plant-mqtt',
+    type: 'mqtt',
+    broker: { embedded: { listen: `${hostname}:${port}` } },
+    subscriptions: [
+      {
+        filter: 'plant/{machine}/{position}/vibration',
+        point: '{machine}.{position}.acceleration',
+        payload: waveform(VIBRATION_SAMPLE_RATE_HZ, 'g'),
+      },
+      {
+        filter: 'plant/{machine}/{position}/sound',
+        point: '{machine}.{position}.sound-pressure',
+        payload: waveform(SOUND_SAMPLE_RATE_HZ, 'Pa'),
+      },
+      {
+        filter: 'plant/{machine}/{position}/temperature',
+        point: '{machine}.{position}.temperature',
+        payload: { kind: 'json', value: '$.value', time: { path: '$.ts', unit: 'ms' }, unit: 'degC' },
+      },
+    ],
+  };
+}
+
+/** The configuration of a gateway that listens to the virtual plant: what gateway.yaml would say. */
+export function demoConfig(endpoints: PlantEndpoints, dataDir: string): Record<string, unknown> {
+  const { mqtt } = endpoints;
+  return {
+    gateway: { id: 'demo-gateway', site: 'virtual-plant' },
+    storage: { path: dataDir },
+    sources: [...(mqtt === undefined ? [] : [mqttSource(mqtt.url)])],
+    machines: [
+      {
+        id: 'pump-1',
+        class: 'pump',
+        nameplate: {
+          speedRpm: PUMP_SPEED_RPM,
+          powerKw: 37,
+          mounting: 'rigid',
+          bearings: { 'bearing-de': PUMP_BEARING, 'bearing-nde': PUMP_BEARING },
+        },
+      },
+      {
+        id: 'fan-1',
+        class: 'fan',
+        nameplate: { speedRpm: FAN_SPEED_RPM, powerKw: 11, mounting: 'flexible' },
+      },
+    ],
+  };
+}
