@@ -35,7 +35,10 @@ const tlsSchema = z
 const externalBrokerSchema = z.strictObject({
   url: z
     .string()
-    .regex(BROKER_URL, 'write mqtt://host:1883, mqtts://host:8883, ws://host/path or wss://host/path')
+    .regex(
+      BROKER_URL,
+      'write mqtt://host:1883, mqtts://host:8883, ws://host/path or wss://host/path; user name and password stand beside it',
+    )
     .describe('Where the broker is; user name and password stand beside it, not in it'),
   version: z
     .union([z.literal(4), z.literal(5), z.literal('3.1.1').transform(() => 4 as const)])
@@ -119,11 +122,14 @@ export function isLoopback(listen: string): boolean {
 }
 
 const brokerSchema = z
-  .union([
-    z.literal('embedded').transform(() => ({ embedded: embeddedBrokerSchema.parse({}) })),
-    z.strictObject({ embedded: embeddedBrokerSchema.describe('The broker in this process') }),
-    externalBrokerSchema,
-  ])
+  .union(
+    [
+      z.literal('embedded').transform(() => ({ embedded: embeddedBrokerSchema.parse({}) })),
+      z.strictObject({ embedded: embeddedBrokerSchema.describe('The broker in this process') }),
+      externalBrokerSchema,
+    ],
+    { error: 'write { url: mqtt://host:1883 } for a broker, or embedded for the one in this process' },
+  )
   .describe('The broker: an external one by its url, or `embedded` for the one in this process');
 
 const subscriptionSchema = z
