@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import { fieldModulus, HEADER_FIELD_TYPES, headerFieldBytes, readHeaderField } from '../../header-field.js';
+import { bytesPerSample, rawFullScale, readSamples, SAMPLE_ENCODINGS } from '../../sample-encoding.js';
 import { BlockTiming, type ChannelSamples } from './block-timing.js';
-import { fieldModulus, HEADER_FIELD_TYPES, headerFieldBytes, readHeaderField } from './header-field.js';
 import type { PayloadDecoder, PayloadKind, PointOf } from './payload.js';
-import { bytesPerSample, rawFullScale, readSamples, SAMPLE_ENCODINGS } from './sample-encoding.js';
 import { invalidPayload } from './scalar.js';
 import { TIME_UNITS, timestampMs } from './timestamp.js';
 
