@@ -122,11 +122,16 @@ export const modelManifestSchema = z
         meaning: z.string().min(1).max(500).describe('What the number says, for people.'),
         anomalous: z.enum(['above', 'below']).describe('On which side of the threshold lies the anomaly.'),
         contributions: z
-          .string()
-          .min(1)
-          .max(200)
+          .strictObject({
+            tensor: z
+              .string()
+              .min(1)
+              .max(200)
+              .describe('Name of the ONNX output: float32, [rows, features].'),
+            base: z.array(finite()).describe('Its mean over the training data, per feature.'),
+          })
           .optional()
-          .describe('Name of an ONNX output [rows, features]: the share of each feature in the score.'),
+          .describe('The share of each feature in the score, where the graph states it.'),
       })
       .describe('What comes out.'),
     threshold: z
@@ -187,6 +192,7 @@ export const modelManifestSchema = z
       .describe('What it descends from.'),
   })
   .superRefine((manifest, context) => {
+    const base = manifest.output.contributions?.base;
     const width = manifest.inputs.features.length;
     const wrong = (path: PropertyKey[], message: string) =>
       context.addIssue({ code: 'custom', path, message });
@@ -195,6 +201,8 @@ export const modelManifestSchema = z
         if (manifest.scaler[key].length !== width)
           wrong(['scaler', key], `has ${manifest.scaler[key].length} values for ${width} features`);
     }
+    if (base !== undefined && base.length !== width)
+      wrong(['output', 'contributions', 'base'], `has ${base.length} values for ${width} features`);
     manifest.golden.vectors.forEach(({ input }, i) => {
       if (input.length !== width)
         wrong(['golden', 'vectors', i, 'input'], `has ${input.length} values for ${width} features`);

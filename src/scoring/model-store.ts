@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { copyFile, lstat, mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { SmEdgeError, toSmEdgeError } from '../base/errors.js';
 import type { Metrics } from '../base/metrics.js';
 import { MODEL_LIMITS, type ModelManifest, modelKey, parseManifest } from './manifest.js';
@@ -33,6 +34,9 @@ export interface ModelStoreOptions {
   readonly quarantine: Quarantine;
   readonly metrics: Metrics;
 }
+
+/** models/ of this package. */
+export const BUNDLED_MODELS_DIR = fileURLToPath(new URL('../../models', import.meta.url));
 
 const FILES = ['model.onnx', 'manifest.json'] as const;
 const STAGING = '.staging';

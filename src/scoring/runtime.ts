@@ -119,7 +119,7 @@ export async function loadModel(bytes: Uint8Array, manifest: ModelManifest): Pro
     async contributions(matrix) {
       if (output.contributions === undefined)
         throw new SmEdgeError('MODEL_RUN', `${key} gives no contributions`);
-      const { values, columns } = await run(matrix, output.contributions);
+      const { values, columns } = await run(matrix, output.contributions.tensor);
       if (columns !== width)
         throw new SmEdgeError('MODEL_RUN', `${key}: ${columns} contributions for ${width} features`);
       return values;
@@ -144,7 +144,7 @@ function checkGraph(session: InferenceSession, { name, version, inputs, output }
     throw fail(
       `input ${input.name} has shape [${input.shape.join(', ')}], the manifest ${inputs.features.length} features`,
     );
-  for (const wanted of [output.tensor, output.contributions])
+  for (const wanted of [output.tensor, output.contributions?.tensor])
     if (wanted !== undefined && !session.outputNames.includes(wanted))
       throw fail(`the graph gives ${session.outputNames.join(', ')}, the manifest wants ${wanted}`);
 }

@@ -41,7 +41,12 @@ export function manifestOf(model: Uint8Array, changes: Record<string, unknown> =
     signal: { quantities: ['acceleration'], unit: 'g', sampleRateHz: { min: 10_000, max: 51_200 } },
     inputs: { kind: 'features', tensor: 'features', features: ['a', 'b'] },
     scaler: { kind: 'in-graph' },
-    output: { tensor: 'score', meaning: '2 a + 3 b + 1', anomalous: 'above', contributions: 'shares' },
+    output: {
+      tensor: 'score',
+      meaning: '2 a + 3 b + 1',
+      anomalous: 'above',
+      contributions: { tensor: 'shares', base: [0, 0] },
+    },
     threshold: { value: 10, method: 'chosen by hand' },
     training: { data: 'none', terms: 'public domain', samples: 0 },
     golden: {

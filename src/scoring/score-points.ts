@@ -1,0 +1,69 @@
+import { toSmEdgeError } from '../base/errors.js';
+import type { Baseline } from './baseline.js';
+import type { FeatureVector, Score } from './score.js';
+import type { Scorer } from './scorer.js';
+import type { ModelChoice } from './selection.js';
+
+/** One point's features, its model and its baseline. */
+export interface PointToScore {
+  readonly features: FeatureVector;
+  readonly choice: ModelChoice;
+  readonly baseline: Baseline;
+}
+
+export interface PointScores {
+  /** The score that counts: the model's, or the baseline's marked as its fallback; undefined while neither can speak. */
+  readonly score: Score | undefined;
+  /** The baseline's own score beside the model's, where it speaks. */
+  readonly baseline: Score | undefined;
+}
+
+/**
+ * Scores many points at once: one batch per model. It never throws: a point whose model is missing or fails gets the
+ * score of its baseline, which says why. Only the baseline's own score keeps it from learning: a machine that is
+ * louder than most must be able to become usual to its own baseline.
+ */
+export async function scorePoints(scorer: Scorer, points: readonly PointToScore[]): Promise<PointScores[]> {
+  const byModel = new Map<string, number[]>();
+  points.forEach(({ choice }, i) => {
+    if (choice.model === undefined) return;
+    const indices = byModel.get(choice.model.key);
+    if (indices === undefined) byModel.set(choice.model.key, [i]);
+    else indices.push(i);
+  });
+  const outcomes = new Map<number, Score | string>();
+  await Promise.all(
+    [...byModel].map(async ([key, indices]) => {
+      const batch = indices.filter((i) => {
+        const missing = missingInput(points[i]!);
+        if (missing !== undefined) outcomes.set(i, `${key} needs ${missing}`);
+        return missing === undefined;
+      });
+      try {
+        const scores = await scorer.score(
+          key,
+          batch.map((i) => points[i]!.features),
+        );
+        batch.forEach((i, row) => {
+          outcomes.set(i, scores[row]!);
+        });
+      } catch (thrown) {
+        const { code, message } = toSmEdgeError(thrown);
+        for (const i of batch) outcomes.set(i, `${code}: ${message}`);
+      }
+    }),
+  );
+  return points.map(({ features, choice, baseline }, i) => {
+    const outcome = outcomes.get(i);
+    const model = typeof outcome === 'object' ? outcome : undefined;
+    const own = baseline.update(features);
+    if (model !== undefined) return { score: model, baseline: own };
+    const fallback = typeof outcome === 'string' ? outcome : choice.reason;
+    return { score: own === undefined ? undefined : { ...own, fallback }, baseline: own };
+  });
+}
+
+/** One point without a feature must not cost the others their batch. */
+function missingInput({ features, choice }: PointToScore): string | undefined {
+  return choice.model?.manifest.inputs.features.find((name) => !Number.isFinite(features[name]));
+}

@@ -1,0 +1,210 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '#sm/base/clock.js';
+import { Metrics } from '#sm/base/metrics.js';
+import { Baseline } from '#sm/scoring/baseline.js';
+import { explainModel } from '#sm/scoring/explain.js';
+import type { StoredModel } from '#sm/scoring/model-store.js';
+import { scorePoints } from '#sm/scoring/score-points.js';
+import { Scorer } from '#sm/scoring/scorer.js';
+import { linearModel, manifestOf, slowModel, storedModel, writeModel } from './support.js';
+
+let dir: string;
+let metrics: Metrics;
+const scorers: Scorer[] = [];
+
+function scorerWith(timeoutMs = 10_000): Scorer {
+  const scorer = new Scorer({ clock: systemClock, metrics, timeoutMs });
+  scorers.push(scorer);
+  return scorer;
+}
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'sm-edge-scorer-'));
+  metrics = new Metrics();
+});
+
+afterEach(async () => {
+  for (const scorer of scorers.splice(0)) await scorer.close();
+  await rm(dir, { recursive: true, force: true });
+});
+
+async function onDisk(bytes: Uint8Array, changes: Record<string, unknown> = {}): Promise<StoredModel> {
+  const manifest = manifestOf(bytes, changes);
+  const folder = await writeModel(join(dir, manifest.name, manifest.version), bytes, manifest);
+  return storedModel(folder, manifest);
+}
+
+const slow = () =>
+  onDisk(slowModel(1200, 40), {
+    name: 'slow',
+    output: { tensor: 'score', meaning: 'x', anomalous: 'above' },
+  });
+
+describe('scoring', () => {
+  it('a batch gives one score per vector, in order, against the threshold', async () => {
+    const scorer = scorerWith();
+    await scorer.load(await onDisk(linearModel()));
+    expect(
+      await scorer.score('linear/1', [
+        { a: 1, b: 1 },
+        { b: 3, a: 2, unused: 7 },
+      ]),
+    ).toEqual([
+      { model: 'linear', version: '1', score: 6, threshold: 10, anomalous: false },
+      { model: 'linear', version: '1', score: 14, threshold: 10, anomalous: true },
+    ]);
+    expect(await scorer.score('linear/1', [])).toEqual([]);
+    expect(await metrics.registry.metrics()).toContain('sm_edge_scoring_rows_total{model="linear/1"} 2');
+  });
+
+  it('higher is more anomalous also where the model itself says lower', async () => {
+    const scorer = scorerWith();
+    await scorer.load(
+      await onDisk(linearModel(), {
+        output: { tensor: 'score', meaning: 'normality', anomalous: 'below' },
+        threshold: { value: 0, method: 'x' },
+      }),
+    );
+    const [fine, odd] = await scorer.score('linear/1', [
+      { a: 1, b: 0 },
+      { a: -1, b: 0 },
+    ]);
+    expect(fine).toMatchObject({ score: -3, anomalous: false });
+    expect(odd).toMatchObject({ score: 1, anomalous: true });
+  });
+
+  it('an affine scaler of the manifest comes before the graph', async () => {
+    const scorer = scorerWith();
+    await scorer.load(
+      await onDisk(linearModel(), { scaler: { kind: 'affine', center: [10, 20], scale: [2, 5] } }),
+    );
+    const [score] = await scorer.score('linear/1', [{ a: 12, b: 30 }]);
+    expect(score?.score).toBe(2 * 1 + 3 * 2 + 1);
+  });
+
+  it('contributions explain a score, largest first', async () => {
+    const scorer = scorerWith();
+    const model = await onDisk(linearModel());
+    await scorer.load(model);
+    const vector = { a: 1, b: 3 };
+    const contributions = await scorer.contributions(model.key, vector);
+    expect(contributions).toEqual({ a: 2, b: 9 });
+    expect(explainModel(model.manifest, vector, contributions!)).toEqual([
+      { feature: 'b', value: 3, contribution: 9, share: 9 / 11 },
+      { feature: 'a', value: 1, contribution: 2, share: 2 / 11 },
+    ]);
+  });
+
+  it('a missing feature, an unknown model and a released one are refused', async () => {
+    const scorer = scorerWith();
+    await scorer.load(await onDisk(linearModel()));
+    await expect(scorer.score('linear/1', [{ a: 1 }])).rejects.toMatchObject({
+      code: 'MODEL_INPUTS',
+      message: 'linear/1 needs b, which is undefined',
+    });
+    await expect(scorer.score('other/1', [])).rejects.toMatchObject({ code: 'MODEL_NOT_LOADED' });
+    await scorer.release('linear/1');
+    await expect(scorer.score('linear/1', [{ a: 1, b: 1 }])).rejects.toMatchObject({
+      code: 'MODEL_NOT_LOADED',
+    });
+  });
+
+  it('a score that is no number is an error, not a healthy machine', async () => {
+    const scorer = scorerWith();
+    await scorer.load(await onDisk(linearModel()));
+    await expect(scorer.score('linear/1', [{ a: 3e38, b: -3e38 }])).rejects.toMatchObject({
+      code: 'MODEL_RUN',
+    });
+  });
+
+  it('a file that changed on disk since it was admitted is not loaded', async () => {
+    const scorer = scorerWith();
+    const model = await onDisk(linearModel());
+    await writeFile(model.path, linearModel().subarray(1));
+    await expect(scorer.load(model)).rejects.toMatchObject({ code: 'MODEL_CHECKSUM' });
+    expect(scorer.loaded).toEqual([]);
+  });
+});
+
+describe('when the worker fails', () => {
+  it('a run past its deadline is an error; other models are loaded again in a new worker, the slow one rests', async () => {
+    const scorer = scorerWith(1_000);
+    await scorer.load(await onDisk(linearModel()));
+    await scorer.load(await slow());
+    await expect(scorer.score('slow/1', [{ a: 1, b: 1 }])).rejects.toMatchObject({ code: 'WORKER_TIMEOUT' });
+    const [score] = await scorer.score('linear/1', [{ a: 1, b: 1 }]);
+    expect(score?.score).toBe(6);
+    await expect(scorer.score('slow/1', [{ a: 1, b: 1 }])).rejects.toMatchObject({ code: 'MODEL_RESTS' });
+    expect(await metrics.registry.metrics()).toContain('sm_edge_scoring_worker_restarts_total 1');
+  });
+
+  it('a long run leaves the main thread free', async () => {
+    const scorer = scorerWith();
+    await scorer.load(await slow());
+    let longestGapMs = 0;
+    let last = performance.now();
+    const tick = setInterval(() => {
+      longestGapMs = Math.max(longestGapMs, performance.now() - last);
+      last = performance.now();
+    }, 1);
+    const started = performance.now();
+    await scorer.score('slow/1', [{ a: 0, b: 0 }]).catch(() => undefined);
+    const runMs = performance.now() - started;
+    clearInterval(tick);
+    expect(runMs).toBeGreaterThan(200);
+    expect(longestGapMs).toBeLessThan(runMs / 2);
+  });
+});
+
+describe('points in one call', () => {
+  const features = { a: 1, b: 1 };
+  const learned = () => {
+    const baseline = new Baseline();
+    for (let i = 0; i < 100; i++) baseline.update({ a: 1 + (i % 7) / 50, b: 1 + (i % 5) / 50 });
+    return baseline;
+  };
+
+  it('take the score of their model, with the baseline beside it', async () => {
+    const scorer = scorerWith();
+    const model = await onDisk(linearModel());
+    await scorer.load(model);
+    const [point] = await scorePoints(scorer, [
+      { features, choice: { model, reason: 'default' }, baseline: learned() },
+    ]);
+    expect(point?.score).toMatchObject({ model: 'linear', score: 6 });
+    expect(point?.score?.fallback).toBeUndefined();
+    expect(point?.baseline).toMatchObject({ model: 'baseline', anomalous: false });
+  });
+
+  it('fall back to their baseline one by one, each with the reason', async () => {
+    const scorer = scorerWith();
+    const model = await onDisk(linearModel());
+    await scorer.load(model);
+    const choice = { model, reason: 'default' };
+    const points = await scorePoints(scorer, [
+      { features, choice, baseline: learned() },
+      { features: { a: 1 }, choice, baseline: learned() },
+      { features, choice: { model: undefined, reason: 'no model is wanted' }, baseline: learned() },
+      { features, choice, baseline: new Baseline() },
+    ]);
+    expect(points.map(({ score }) => [score?.model, score?.fallback])).toEqual([
+      ['linear', undefined],
+      ['baseline', 'linear/1 needs b'],
+      ['baseline', 'no model is wanted'],
+      ['linear', undefined],
+    ]);
+  });
+
+  it('fall back together when the model is not loaded', async () => {
+    const model = await onDisk(linearModel());
+    const [known, unknown] = await scorePoints(scorerWith(), [
+      { features, choice: { model, reason: 'default' }, baseline: learned() },
+      { features, choice: { model, reason: 'default' }, baseline: new Baseline() },
+    ]);
+    expect(known?.score?.fallback).toMatch(/^MODEL_NOT_LOADED/);
+    expect(unknown?.score).toBeUndefined();
+  });
+});
