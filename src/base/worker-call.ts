@@ -20,12 +20,19 @@ type Answer =
   | { readonly call: number; readonly value: unknown }
   | { readonly call: number; readonly error: ErrorRecord };
 
+/** The method by which a worker is asked to end. */
+const END = '$end';
+/** Abandoned native workers that may be left before no new one is started. */
+const MAX_ABANDONED = 2;
+
 export type WorkerHandlers = Readonly<Record<string, (argument: never) => unknown>>;
 
 /** The worker's side: answers each call with what the handler returns or throws. */
 export function serveWorker(handlers: WorkerHandlers, port: MessagePort | null = parentPort): void {
   if (port === null) throw new SmEdgeError('INTERNAL', 'serveWorker called outside a worker thread');
   port.on('message', async ({ call, method, argument }: Request) => {
+    // Without its port the thread has nothing to wait for: it ends once what it is doing is done.
+    if (method === END) return port.close();
     try {
       const handler = handlers[method] as ((argument: unknown) => unknown) | undefined;
       if (handler === undefined) throw new SmEdgeError('INTERNAL', `worker has no method ${method}`);
@@ -46,6 +53,12 @@ export interface WorkerClientOptions {
   readonly maxPending: number;
   /** Deadline of one call, milliseconds. A worker that misses it is ended and started again. */
   readonly timeoutMs: number;
+  /**
+   * The worker calls into a native library that must not be torn down in the middle: onnxruntime-node throws through
+   * C++ when its thread is terminated during a run, which aborts the whole process. Such a worker is never terminated
+   * but asked to end; one that missed its deadline is abandoned, and ends when its call returns.
+   */
+  readonly native?: boolean;
   /** Heap limit of the worker, MiB, so that a runaway worker ends alone. */
   readonly maxHeapMiB?: number;
   /** Called after an unexpected end; the next call starts a new worker. */
@@ -64,6 +77,7 @@ export class WorkerClient {
   #worker: Worker | undefined;
   #nextCall = 1;
   #closed = false;
+  readonly #abandoned = new Set<Worker>();
 
   constructor(options: WorkerClientOptions) {
     this.#options = options;
@@ -82,6 +96,14 @@ export class WorkerClient {
       return Promise.reject(
         new SmEdgeError('WORKER_BUSY', `${maxPending} calls already wait for the ${name} worker`, {
           retryable: true,
+        }),
+      );
+    }
+    if (this.#worker === undefined && this.#abandoned.size >= MAX_ABANDONED) {
+      return Promise.reject(
+        new SmEdgeError('WORKER_STUCK', `${this.#abandoned.size} ${name} workers still hang in a call`, {
+          retryable: true,
+          hint: 'Restart the service: a native call does not return.',
         }),
       );
     }
@@ -105,13 +127,13 @@ export class WorkerClient {
     });
   }
 
-  /** Ends the worker; calls under way are refused. */
+  /** Ends the worker; calls under way are refused. Resolves once the thread is gone, so a native one may take its time. */
   async close(): Promise<void> {
     this.#closed = true;
     const worker = this.#worker;
     this.#worker = undefined;
     this.#refuseAll(new SmEdgeError('WORKER_CLOSED', `the ${this.#options.name} worker was stopped`));
-    await worker?.terminate();
+    if (worker !== undefined) await this.#stop(worker);
   }
 
   #start(): Worker {
@@ -154,9 +176,23 @@ export class WorkerClient {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
     worker.removeAllListeners('message');
-    worker.terminate();
+    if (this.#options.native === true && worker.threadId !== -1) {
+      this.#abandoned.add(worker);
+      worker.unref();
+      worker.once('exit', () => this.#abandoned.delete(worker));
+    }
+    void this.#stop(worker);
     this.#refuseAll(error);
     this.#options.onCrash?.(error);
+  }
+
+  #stop(worker: Worker): Promise<unknown> {
+    if (this.#options.native !== true) return worker.terminate();
+    // A thread that is gone already has this id, and emits no further exit.
+    if (worker.threadId === -1) return Promise.resolve();
+    const gone = new Promise((resolve) => worker.once('exit', resolve));
+    worker.postMessage({ call: 0, method: END, argument: undefined } satisfies Request);
+    return gone;
   }
 
   #refuseAll(error: SmEdgeError): void {

@@ -31,7 +31,7 @@ export const READING_BASELINE: BaselineOptions = {
   mode: 'linear',
 };
 
-/** The score of a vector is the mean of its largest deviations: one odd feature alone is not yet an anomaly. */
+/** The score of a vector is the root mean square of its largest deviations: one feature must be odder by itself than three together. */
 const TOP = 3;
 /** A deviation is capped, so that one absurd feature cannot carry the mean by itself for ever. */
 const CAP = 50;
@@ -121,7 +121,8 @@ export class Baseline {
   score(vector: FeatureVector): Score | undefined {
     const largest = this.deviations(vector).slice(0, TOP);
     if (largest.length === 0) return undefined;
-    const score = largest.reduce((sum, { z }) => sum + Math.min(Math.abs(z), CAP), 0) / largest.length;
+    const squares = largest.reduce((sum, { z }) => sum + Math.min(Math.abs(z), CAP) ** 2, 0);
+    const score = Math.sqrt(squares / largest.length);
     const { threshold } = this.options;
     return { model: 'baseline', version: '1', score, threshold, anomalous: score > threshold };
   }

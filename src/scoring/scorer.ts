@@ -60,6 +60,7 @@ export class Scorer {
       clock,
       maxPending: MAX_PENDING,
       timeoutMs,
+      native: true,
       onCrash: () => {
         this.#restarts.inc();
         for (const entry of this.#entries.values()) entry.loading = undefined;
