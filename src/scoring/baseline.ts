@@ -36,6 +36,12 @@ const TOP = 3;
 /** A deviation is capped, so that one absurd feature cannot carry the mean by itself for ever. */
 const CAP = 50;
 const CLIP = 3;
+/**
+ * A fault that is only just seen scores now above the threshold and now below. Were the latter learned, the baseline
+ * would creep after it: so nothing near the threshold is learned, and nothing for a while after an anomaly.
+ */
+const LEARN_BELOW = 0.75;
+const PAUSE = 50;
 /** Standard deviation of a Gaussian over its MAD, and over its mean absolute deviation. */
 const MAD_TO_SIGMA = 1.4826;
 const MEAN_ABS_TO_SIGMA = 1.2533;
@@ -58,6 +64,8 @@ const featureState = z.strictObject({
 
 const stateSchema = z.strictObject({
   format: z.literal('sm-edge-baseline/1'),
+  /** Vectors that are still not learned, after an anomaly. */
+  pause: z.number().int().min(0).max(PAUSE),
   features: z.record(z.string(), featureState),
 });
 
@@ -78,9 +86,11 @@ export interface Deviation {
 export class Baseline {
   readonly options: BaselineOptions;
   readonly #features: Map<string, FeatureState>;
+  #pause: number;
 
   constructor(options: BaselineOptions = FEATURE_BASELINE, state?: BaselineState) {
     this.options = options;
+    this.#pause = state?.pause ?? 0;
     this.#features = new Map(Object.entries(state?.features ?? {}).map(([name, of]) => [name, { ...of }]));
   }
 
@@ -95,7 +105,7 @@ export class Baseline {
   }
 
   toJSON(): BaselineState {
-    return { format: 'sm-edge-baseline/1', features: Object.fromEntries(this.#features) };
+    return { format: 'sm-edge-baseline/1', pause: this.#pause, features: Object.fromEntries(this.#features) };
   }
 
   /** Values learned of the feature that has the fewest: it speaks once this reaches `minimumCount`. */
@@ -127,10 +137,12 @@ export class Baseline {
     return { model: 'baseline', version: '1', score, threshold, anomalous: score > threshold };
   }
 
-  /** Scores a vector and then learns from it, unless it is anomalous. */
+  /** Scores a vector and then learns from it, unless it is anomalous or near to it, or something was so shortly before. */
   update(vector: FeatureVector): Score | undefined {
     const score = this.score(vector);
-    if (score?.anomalous !== true) this.#learn(vector);
+    if (score?.anomalous === true) this.#pause = PAUSE;
+    else if (this.#pause > 0) this.#pause--;
+    else if (score === undefined || score.score <= LEARN_BELOW * score.threshold) this.#learn(vector);
     return score;
   }
 
