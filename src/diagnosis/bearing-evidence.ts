@@ -14,6 +14,10 @@ export interface BearingEvidence {
   /** Weight that chance alone may reach in this spectrum. */
   readonly chance: number;
   readonly shaftHz: number;
+  /** How well the sidebands fit the part and its frequency the nameplate, around 1: it ranks parts whose lines coincide. */
+  readonly support: number;
+  /** Whether the fundamental or its double is there: higher harmonics alone belong to something else. */
+  readonly grounded: boolean;
   readonly band: WhitenedBand;
   readonly lines: readonly Evidence[];
 }
@@ -27,12 +31,14 @@ const SPEED_STEP = 0.002;
 const HARMONICS = 4;
 /** Ratio to the floor that noise reaches easily. */
 const NOISE_RATIO = 1.6;
+/** Ratio to the floor from which a single line is taken for one. */
+const GROUNDED_RATIO = 2;
 /** How much the weight of the shaft's own orders counts where the speed is searched with the defect. */
 const SHAFT_SHARE = 0.1;
 /** Weight that chance reaches with one spectrum, less with more of them (as the scatter of their mean falls). */
 const CHANCE_BASE = 0.5;
 const CHANCE_CERTAIN = 0.9;
-const CHANCE_SEARCHED = 1.8;
+const CHANCE_SEARCHED = 2.4;
 
 interface Hypothesis {
   readonly part: BearingPart;
@@ -40,15 +46,17 @@ interface Hypothesis {
   /** Order of the line that a defect makes, and how many times the named frequency that is. */
   readonly order: number;
   readonly multiple: number;
+  /** Distance, in orders, of the sidebands that the part's own turning makes; a part at rest has none. */
+  readonly sideband: number | undefined;
 }
 
 function hypotheses(orders: BearingOrders): Hypothesis[] {
   return [
-    { part: 'outer', feature: 'bpfo', order: orders.bpfo, multiple: 1 },
-    { part: 'inner', feature: 'bpfi', order: orders.bpfi, multiple: 1 },
+    { part: 'outer', feature: 'bpfo', order: orders.bpfo, multiple: 1, sideband: undefined },
+    { part: 'inner', feature: 'bpfi', order: orders.bpfi, multiple: 1, sideband: 1 },
     // A defect of a ball strikes both races in each turn of the ball.
-    { part: 'ball', feature: 'bsf', order: 2 * orders.bsf, multiple: 2 },
-    { part: 'cage', feature: 'ftf', order: orders.ftf, multiple: 1 },
+    { part: 'ball', feature: 'bsf', order: 2 * orders.bsf, multiple: 2, sideband: orders.ftf },
+    { part: 'cage', feature: 'ftf', order: orders.ftf, multiple: 1, sideband: undefined },
   ];
 }
 
@@ -62,7 +70,7 @@ export function bearingEvidence(
   return hypotheses(orders)
     .map((hypothesis) =>
       spectra.whitened
-        .map((band) => strongestCase(band, hypothesis, candidates, speed.certain))
+        .map((band) => strongestCase(band, hypothesis, candidates, speed))
         .reduce((best, next) => (merit(next) > merit(best) ? next : best)),
     )
     .sort((a, b) => merit(b) - merit(a));
@@ -70,7 +78,7 @@ export function bearingEvidence(
 
 /** What a case is compared by: lines that are certain and matter. */
 export const merit = (evidence: BearingEvidence): number =>
-  Math.max(0, evidence.weight - evidence.chance) * Math.min(1, evidence.depth);
+  Math.max(0, evidence.weight - evidence.chance) * Math.min(1, evidence.depth) * evidence.support;
 
 interface CandidateSpeed {
   readonly shaftHz: number;
@@ -88,9 +96,9 @@ function candidateSpeeds(speed: ShaftSpeed): CandidateSpeed[] {
 
 function strongestCase(
   band: WhitenedBand,
-  { part, feature, order, multiple }: Hypothesis,
+  { part, feature, order, multiple, sideband }: Hypothesis,
   candidates: readonly CandidateSpeed[],
-  certain: boolean,
+  { certain, declaredHz }: ShaftSpeed,
 ): BearingEvidence {
   const { spectrum } = band;
   let best = { total: -1, weight: 0, shaftHz: candidates[0]!.shaftHz, frequencyHz: 0 };
@@ -116,6 +124,10 @@ function strongestCase(
     // Narrow bands are tried in numbers, and few lines of noise make them look modulated.
     chance: chance + 0.4 * Math.log2(band.division),
     shaftHz: best.shaftHz,
+    support:
+      (certain ? 1 : nearness(best.frequencyHz / (order * declaredHz))) *
+      (sideband === undefined ? 1 : sidebandSupport(band, best.frequencyHz, best.shaftHz, sideband)),
+    grounded: Math.max(lines[0]!.ratio, lines[1]!.ratio) >= GROUNDED_RATIO,
     band,
     lines: lines.flatMap((line, i) =>
       line.ratio > NOISE_RATIO
@@ -123,6 +135,29 @@ function strongestCase(
         : [],
     ),
   };
+}
+
+/** Speed and slip both at the end of their range is the least likely of all cases: half as good as the nameplate's. */
+const nearness = (ratio: number): number => 1 - 0.5 * ((ratio - 1) / (SPEED_RANGE + SLIP)) ** 2;
+
+/** Support without any sideband, and what clear ones add. */
+const BARE_SUPPORT = 0.6;
+const SIDEBAND_GAIN = 0.15;
+const SIDEBANDS = [-2, -1, 1, 2];
+
+/**
+ * A defect that turns through the load zone is modulated by its turning: the inner race once a turn of the shaft, a
+ * ball once a turn of the cage (Randall and Antoni 2011).
+ */
+function sidebandSupport(band: WhitenedBand, frequencyHz: number, shaftHz: number, sideband: number): number {
+  let support = BARE_SUPPORT;
+  for (const harmonic of [1, 2]) {
+    for (const side of SIDEBANDS) {
+      const { ratio } = lineNear(band.spectrum, harmonic * frequencyHz + side * sideband * shaftHz);
+      if (ratio > GROUNDED_RATIO) support += SIDEBAND_GAIN * Math.log(ratio / GROUNDED_RATIO);
+    }
+  }
+  return Math.min(1.2, support);
 }
 
 const NOTHING: Line = { frequencyHz: 0, amplitude: 0, ratio: 0, excess: 0 };

@@ -71,7 +71,10 @@ export async function diagnose(blocks: readonly Float32Array[], spec: AnalysisSp
 }
 
 function bearingVerdict(cases: readonly BearingEvidence[], speed: ShaftSpeed): Diagnosis | undefined {
-  const [best, rival] = cases.filter(isCase);
+  const clear = cases.filter(isCase);
+  // A cage that is felt through another part's defect only carries that defect through the load zone.
+  const parts = clear.filter(({ part }) => part !== 'cage');
+  const [best, rival] = parts.length > 0 ? parts : clear;
   if (best === undefined) return undefined;
   const share = rival === undefined ? 0 : merit(rival) / merit(best);
   if (share > RIVAL_SHARE[speed.certain ? 'certain' : 'searched'])
@@ -94,7 +97,7 @@ function bearingVerdict(cases: readonly BearingEvidence[], speed: ShaftSpeed): D
 function isCase(evidence: BearingEvidence): boolean {
   const lead = evidence.weight - evidence.chance;
   if (evidence.part === 'cage') return lead > CAGE_LEAD && evidence.depth >= CAGE_DEPTH;
-  return lead > 0 && evidence.depth >= LEAST_DEPTH;
+  return lead > 0 && evidence.grounded && evidence.depth >= LEAST_DEPTH;
 }
 
 function healthy(cases: readonly BearingEvidence[], speed: ShaftSpeed, bearingKnown: boolean): Diagnosis {

@@ -16,6 +16,8 @@ export interface ShaftEvidence {
 const DOMINANT_SHARE = 0.25;
 /** 2x over 1x from which a shaft is called misaligned (ISO 13373-3, annex: above 0.75 it is likely). */
 const SECOND_OVER_FIRST = 0.75;
+/** Unbalance makes one pulse a turn: 2x stays well below 1x. */
+const SECOND_OF_UNBALANCE = 0.5;
 /** A line that stands this far over its floor is there. */
 const CLEAR_RATIO = 5;
 /** Harmonics and half orders that looseness shows, at least. */
@@ -93,9 +95,11 @@ export function shaftEvidence(
     strongest === first &&
     first.ratio >= CLEAR_RATIO &&
     first.velocity >= QUIET_MM_PER_S &&
+    second.velocity < SECOND_OF_UNBALANCE * first.velocity &&
     share(first) >= DOMINANT_SHARE
   ) {
-    return { fault: 'unbalance', confidence: share(first) ** 0.25 * 0.9, lines: [describe(first)] };
+    const severity = total < NOTICEABLE_MM_PER_S ? 0.6 : 0.9;
+    return { fault: 'unbalance', confidence: share(first) ** 0.25 * severity, lines: [describe(first)] };
   }
   return undefined;
 }

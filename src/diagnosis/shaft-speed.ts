@@ -11,18 +11,20 @@ export interface ShaftSpeed {
   readonly evidenceAt: (shaftHz: number) => number;
 }
 
-/** A nameplate's speed is trusted this far, share. */
-export const SPEED_RANGE = 0.07;
+/** How far the true speed may be off: a nameplate that is 7 % low leaves it 7.5 % above the declared one. */
+export const SPEED_RANGE = 0.078;
 /** Steps of the search, share: finer than the resolution of ten orders over 400 turns. */
 const STEP = 0.0002;
 const VIBRATION_ORDERS = 10;
 const ENVELOPE_ORDERS = 8;
-/** A line counts from this ratio to its floor on, and no single line counts for more than MAX_WEIGHT. */
+/** A line counts from this ratio to its floor on; none counts for more than this, the first order twice that. */
 const LEAST_RATIO = 2.5;
 const MAX_WEIGHT = 3;
+/** Bins to each side in which a line must be the highest, so that its skirts do not count for it. */
+const SKIRT_BINS = 3;
 /** Evidence that a certain speed has at least, and by how much it beats every other speed. */
-const CERTAIN_WEIGHT = 10;
-const CERTAIN_FACTOR = 1.25;
+const CERTAIN_WEIGHT = 6;
+const CERTAIN_FACTOR = 1.3;
 const CERTAIN_LEAD = 4;
 /** Speeds nearer than this to the best are the same speed, share. */
 const SAME_SPEED = 0.006;
@@ -32,7 +34,7 @@ export function findShaftSpeed(spectra: MachineSpectra, declaredHz: number): Sha
   const evidenceAt = (shaftHz: number) =>
     combWeight(spectra.vibration, shaftHz, VIBRATION_ORDERS) +
     combWeight(spectra.envelope, shaftHz, ENVELOPE_ORDERS);
-  const steps = Math.round(SPEED_RANGE / STEP) + 10;
+  const steps = Math.round(SPEED_RANGE / STEP);
   const speeds = Array.from({ length: 2 * steps + 1 }, (_, i) => declaredHz * (1 + (i - steps) * STEP));
   const weights = speeds.map(evidenceAt);
   let best = steps;
@@ -52,13 +54,18 @@ export function findShaftSpeed(spectra: MachineSpectra, declaredHz: number): Sha
 }
 
 function combWeight(spectrum: LineSpectrum, shaftHz: number, orders: number): number {
+  const { amplitude, floor, binHz } = spectrum;
   let weight = 0;
   for (let order = 1; order <= orders; order++) {
-    const bin = Math.round((order * shaftHz) / spectrum.binHz);
-    const floor = spectrum.floor[bin];
-    if (floor === undefined || !(floor > 0)) break;
-    const ratio = spectrum.amplitude[bin]! / floor;
-    if (ratio > LEAST_RATIO) weight += Math.min(MAX_WEIGHT, Math.log(ratio / LEAST_RATIO));
+    const bin = Math.round((order * shaftHz) / binHz);
+    if (bin + SKIRT_BINS >= amplitude.length) break;
+    const value = amplitude[bin]!;
+    if (!(value > LEAST_RATIO * floor[bin]!)) continue;
+    let highest = value;
+    for (let k = Math.max(1, bin - SKIRT_BINS); k <= bin + SKIRT_BINS; k++)
+      highest = Math.max(highest, amplitude[k]!);
+    const most = order === 1 ? 2 * MAX_WEIGHT : MAX_WEIGHT;
+    weight += Math.min(most, Math.log(value / floor[bin]! / LEAST_RATIO)) * (value / highest) ** 2;
   }
   return weight;
 }
