@@ -11,12 +11,14 @@ export interface BearingGeometry {
   readonly pitchDiameterMm: number;
   readonly contactAngleDeg: number;
   /** Fault frequency over shaft frequency; they win over the geometry. BSF is one turn of the ball. */
-  readonly multipliers?: {
-    readonly BPFO?: number | undefined;
-    readonly BPFI?: number | undefined;
-    readonly BSF?: number | undefined;
-    readonly FTF?: number | undefined;
-  };
+  readonly multipliers?:
+    | {
+        readonly BPFO?: number | undefined;
+        readonly BPFI?: number | undefined;
+        readonly BSF?: number | undefined;
+        readonly FTF?: number | undefined;
+      }
+    | undefined;
 }
 
 /** A gear on the shaft of the measuring point. */
