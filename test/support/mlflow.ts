@@ -60,6 +60,10 @@ export class MlflowServer {
     child.stdout.pipe(this.#log, { end: false });
     child.stderr.pipe(this.#log, { end: false });
     this.#child = child;
+    // A test run that is broken off must not leave a server behind.
+    const endWithTest = () => endGroup(child, 'SIGKILL');
+    process.once('exit', endWithTest);
+    child.once('exit', () => process.off('exit', endWithTest));
     const until = Date.now() + START_TIMEOUT_MS;
     while (!(await this.#answers())) {
       if (child.exitCode !== null || Date.now() > until) {
@@ -77,7 +81,7 @@ export class MlflowServer {
     this.#child = undefined;
     if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, 'exit');
-    process.kill(-child.pid, signal);
+    endGroup(child, signal);
     await ended;
   }
 
@@ -145,6 +149,10 @@ export class MlflowServer {
       return false;
     }
   }
+}
+
+function endGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid !== undefined) process.kill(-child.pid, signal);
 }
 
 async function freePort(): Promise<number> {

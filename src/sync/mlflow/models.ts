@@ -112,7 +112,8 @@ export class ModelPuller {
         ...(version.run_id === '' ? {} : { runId: version.run_id }),
       };
       await this.#stage(folder, source);
-      const local = await models.admit(folder, origin);
+      const { name, version: localVersion } = await models.admit(folder, origin);
+      const local = { name, version: localVersion };
       await models.activate(local, binding.for, origin);
       await this.#state.set(keyOf(binding), { active: { local, origin } });
       this.#note(binding, { state: 'active', version: version.version, local });

@@ -12,8 +12,8 @@ const localModel = z.object({ name: z.string().min(1), version: z.string().min(1
 
 const metricsPayload = z.object({
   model: localModel,
-  timeMs: z.number(),
-  step: z.number().int(),
+  timeMs: z.int(),
+  step: z.int(),
   metrics: z.record(z.string(), z.number()),
 });
 
@@ -83,10 +83,10 @@ export function eventDraft(
   return { sink: SINK, lane, kind: 'event', key: `event/${event.id}`, payload: { model, event }, createdMs };
 }
 
-/** MLflow takes alphanumerics, `_ - . : /` and spaces in a metric's name; other characters become `_`. */
+/** MLflow takes letters, digits, `_ - . : /` and spaces in a metric's name; other characters become `_`. */
 export const metricKey = (name: string): string =>
   name
-    .replace(/[^A-Za-z0-9_.:/ -]/g, '_')
+    .replace(/[^\p{L}\p{N}_.:/ -]/gu, '_')
     .split('/')
     // A name must not read as a path that leads elsewhere.
     .map((segment) => segment.replace(/^\.+$/, '_') || '_')

@@ -1,0 +1,152 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:net';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { MlflowServer, requireMlflow } from '../support/mlflow.js';
+import { mlflowConfig, TestGateway } from './support/gateway.js';
+import { type Fate, TroubledProxy } from './support/proxy.js';
+import { runsOf } from './support/upstream.js';
+
+const PATIENCE = { timeout: 60_000, interval: 50 };
+const T0 = Date.UTC(2026, 0, 31);
+
+let gateway: TestGateway;
+beforeEach(async () => {
+  gateway = await TestGateway.create();
+});
+afterEach(() => gateway.remove());
+
+/** Sends one value; resolves to the sync once it is through or has failed. */
+async function attempt(config: Record<string, unknown>) {
+  const sync = gateway.sync({ experiment: 'x', ...config });
+  await sync.enqueueMetrics({ timeMs: T0, metrics: { a: 1 } });
+  await sync.start();
+  await vi.waitFor(() => expect(sync.status.state).not.toBe('starting'), PATIENCE);
+  return sync;
+}
+
+describe.skipIf(!requireMlflow())('a real MLflow with basic authentication', { timeout: 120_000 }, () => {
+  const admin = { username: 'admin', password: 'a long password of a test' };
+  let server: MlflowServer;
+
+  beforeAll(async () => {
+    server = await MlflowServer.start({ admin });
+  }, 120_000);
+  afterAll(() => server?.remove());
+
+  it('lets in who knows the password', async () => {
+    const sync = await attempt({ trackingUri: server.uri, auth: admin });
+    expect(sync.status.state).toBe('good');
+    expect(await runsOf(server, 'x')).toHaveLength(1);
+  });
+
+  it.each([
+    ['nobody', {}],
+    ['a wrong password', { auth: { ...admin, password: 'wrong-secret' } }],
+  ])('%s stays outside, the row stays here, the secret stays unsaid', async (_, access) => {
+    const sync = await attempt({ trackingUri: server.uri, ...access });
+    expect(sync.status).toMatchObject({ state: 'degraded', pending: { backlog: 1 } });
+    expect(sync.status.reason).toContain('401');
+    expect(sync.status.reason).toContain('sync.mlflow.auth');
+    expect(JSON.stringify(sync.status)).not.toContain('wrong-secret');
+  });
+});
+
+describe('what comes back from a network', () => {
+  let peer: Server;
+  let proxy: TroubledProxy;
+
+  beforeEach(async () => {
+    peer = createServer();
+    proxy = await TroubledProxy.start(9);
+  });
+  afterEach(async () => {
+    await proxy.stop();
+    if (peer.listening) {
+      peer.close();
+      await once(peer, 'close');
+    }
+  });
+
+  const answers = (fate: Fate) => {
+    proxy.fate = () => fate;
+    return attempt({ trackingUri: proxy.uri, requestTimeout: '300ms' });
+  };
+
+  it.each([
+    ['hang' as const, 'did not finish GET api/2.0/mlflow/experiments/get-by-name within 300 ms'],
+    [{ status: 500, body: '{"error_code":"INTERNAL_ERROR","message":"boom"}' }, '500: boom'],
+    [{ status: 302, headers: { location: 'https://login.example/' } }, 'redirects to'],
+    [{ status: 404, body: '<html>nothing here</html>' }, 'is there an MLflow server'],
+    [
+      { status: 403, body: 'Invalid Host header - possible DNS rebinding attack detected' },
+      '--allowed-hosts',
+    ],
+    [{ status: 200, body: '<html>please log in</html>' }, 'it is not JSON'],
+    [{ status: 200, body: '{"experiment":{"experiment_id":7}}' }, 'experiment.experiment_id'],
+    [{ status: 200, body: `"${'x'.repeat(5 * 2 ** 20)}"` }, 'is longer than'],
+  ])('%j is told apart', async (fate, words) => {
+    const sync = await answers(fate);
+    expect(sync.status.state).toBe('degraded');
+    expect(sync.status.reason).toContain(words);
+    expect(await gateway.waiting()).toBe(1);
+  });
+
+  it('nobody listens', async () => {
+    peer.listen(0, '127.0.0.1');
+    await once(peer, 'listening');
+    const { port } = peer.address() as { port: number };
+    peer.close();
+    await once(peer, 'close');
+    const sync = await attempt({ trackingUri: `http://127.0.0.1:${port}` });
+    expect(sync.status.reason).toContain('ECONNREFUSED');
+  });
+
+  it('a bearer token goes in the header', async () => {
+    proxy.fate = () => ({ status: 500 });
+    await attempt({ trackingUri: proxy.uri, auth: { token: 'tok-123' } });
+    expect(proxy.seen[0]!.headers.authorization).toBe('Bearer tok-123');
+  });
+
+  it('stopping does not wait for an answer', async () => {
+    const sync = gateway.sync({
+      trackingUri: proxy.uri,
+      experiment: 'x',
+      models: [{ name: 'm', for: { class: 'pump' } }],
+    });
+    proxy.fate = () => 'hang';
+    await sync.enqueueMetrics({ timeMs: T0, metrics: { a: 1 } });
+    await sync.start();
+    await vi.waitFor(() => expect(proxy.seen.length).toBe(2), PATIENCE);
+    await sync.stop();
+    expect(sync.status.state).toBe('stopped');
+    expect(await gateway.waiting()).toBe(1);
+  });
+
+  it('an authority file that is not there ends the start with its name', async () => {
+    const sync = gateway.sync({ trackingUri: 'https://127.0.0.1:1', tls: { caFile: '/no/such.pem' } });
+    await expect(sync.start()).rejects.toMatchObject({ code: 'MLFLOW_CA_UNREADABLE' });
+  });
+});
+
+describe('the configuration', () => {
+  it('knows its defaults', () => {
+    expect(
+      mlflowConfig({ trackingUri: 'http://mlflow:5000', models: [{ name: 'a', for: { class: 'fan' } }] }),
+    ).toMatchObject({
+      stalledAfter: 3_600_000,
+      requestTimeout: 30_000,
+      models: [{ name: 'a', alias: 'champion' }],
+    });
+  });
+
+  it.each([
+    { trackingUri: 'mlflow:5000' },
+    { trackingUri: 'http://user:secret@mlflow:5000' },
+    { trackingUri: 'http://mlflow:5000', auth: { username: 'a' } },
+    { trackingUri: 'http://mlflow:5000', modells: [] },
+    { trackingUri: 'http://mlflow:5000', models: [{ name: 'a', for: {} }] },
+    { trackingUri: 'http://mlflow:5000', models: [{ name: 'a/b', for: { class: 'fan' } }] },
+  ])('refuses %j', (config) => {
+    expect(() => mlflowConfig(config)).toThrow();
+  });
+});
