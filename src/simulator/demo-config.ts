@@ -1,4 +1,5 @@
 import { FAN_SPEED_RPM } from './fan.js';
+import { FAN_UNIT_ID, NOT_MEASURED, PLANT_REGISTERS, PUMP_UNIT_ID } from './modbus-output.js';
 import { WAVEFORM_HEADER_BYTES } from './mqtt-output.js';
 import type { PlantEndpoints } from './plant.js';
 import { SOUND_SAMPLE_RATE_HZ, VIBRATION_SAMPLE_RATE_HZ } from './plant-block.js';
@@ -44,13 +45,38 @@ function mqttSource(url: string) {
   };
 }
 
+/** The plant's transmitters. */
+function modbusSource({ host, port }: PlantEndpoints['modbus']) {
+  const unit = (unitId: number) => ({
+    unitId,
+    interval: '1s',
+    points: PLANT_REGISTERS.filter((register) => register.unitId === unitId).map(
+      ({ point, address, type, scale, unit }) => ({
+        point,
+        register: 'input',
+        address,
+        type,
+        scale,
+        unit,
+        sentinel: type === 'int16' ? NOT_MEASURED - 0x1_0000 : NOT_MEASURED,
+      }),
+    ),
+  });
+  return {
+    id: 'plant-bus',
+    type: 'modbus',
+    connection: { transport: 'tcp', host, port },
+    units: [unit(PUMP_UNIT_ID), unit(FAN_UNIT_ID)],
+  };
+}
+
 /** The configuration of a gateway that listens to the virtual plant: what gateway.yaml would say. */
 export function demoConfig(endpoints: PlantEndpoints, dataDir: string): Record<string, unknown> {
-  const { mqtt } = endpoints;
+  const { modbus, mqtt } = endpoints;
   return {
     gateway: { id: 'demo-gateway', site: 'virtual-plant' },
     storage: { path: dataDir },
-    sources: [...(mqtt === undefined ? [] : [mqttSource(mqtt.url)])],
+    sources: [modbusSource(modbus), ...(mqtt === undefined ? [] : [mqttSource(mqtt.url)])],
     machines: [
       {
         id: 'pump-1',
@@ -66,6 +92,16 @@ export function demoConfig(endpoints: PlantEndpoints, dataDir: string): Record<s
         id: 'fan-1',
         class: 'fan',
         nameplate: { speedRpm: FAN_SPEED_RPM, powerKw: 11, mounting: 'flexible' },
+      },
+    ],
+    alarms: [
+      {
+        id: 'pump-1-bearing-hot',
+        point: 'pump-1.bearing-de.temperature',
+        above: 70,
+        deadband: 3,
+        onDelay: '10s',
+        priority: 'high',
       },
     ],
   };

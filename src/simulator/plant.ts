@@ -1,8 +1,10 @@
 import type { Clock, Timer } from '../base/clock.js';
+import { SmEdgeError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { Random } from '../base/random.js';
 import type { DefectKind } from './bearing-defect.js';
 import { Fan } from './fan.js';
+import { ModbusOutput } from './modbus-output.js';
 import { MqttOutput } from './mqtt-output.js';
 import {
   BLOCK_MS,
@@ -12,6 +14,7 @@ import {
   VIBRATION_SAMPLE_RATE_HZ,
 } from './plant-block.js';
 import { Pump } from './pump.js';
+import { SerialOutput } from './serial-output.js';
 
 export interface PlantOptions {
   readonly clock: Clock;
@@ -27,10 +30,22 @@ export interface PlantOptions {
   readonly rubbingAfterMs?: number;
   /** The broker that the plant's MQTT sensors publish to; it need not be there yet. */
   readonly mqtt?: { readonly url: string };
+  /** Where the Modbus TCP server listens; default a free port of the loopback. */
+  readonly modbus?: ListenOptions;
+  /** Where the serial device server listens; default a free port of the loopback. */
+  readonly serial?: ListenOptions;
+}
+
+export interface ListenOptions {
+  readonly host?: string;
+  /** 0 takes a free one. */
+  readonly port?: number;
 }
 
 /** Where the plant can be reached, for the configuration of a gateway. */
 export interface PlantEndpoints {
+  readonly modbus: { readonly host: string; readonly port: number };
+  readonly serial: { readonly host: string; readonly port: number };
   readonly mqtt?: { readonly url: string };
 }
 
@@ -48,7 +63,7 @@ export class PlantMachines {
   readonly #fan: Fan;
   #sequence = 0;
 
-  constructor(options: Omit<PlantOptions, 'clock' | 'logger' | 'mqtt'>) {
+  constructor(options: Omit<PlantOptions, 'clock' | 'logger' | 'mqtt' | 'modbus' | 'serial'>) {
     const {
       random,
       faultAfterMs = 60_000,
@@ -85,12 +100,32 @@ export class PlantMachines {
 /** Starts the virtual plant: machines whose sensors speak over real protocols. */
 export async function startPlant(options: PlantOptions): Promise<Plant> {
   const { clock, logger, mqtt } = options;
+  const modbusHost = options.modbus?.host ?? '127.0.0.1';
+  const serialHost = options.serial?.host ?? '127.0.0.1';
   const outputs: PlantOutput[] = [];
-  if (mqtt !== undefined) outputs.push(await MqttOutput.start(mqtt.url, logger));
+  const stop = async (): Promise<void> => {
+    await Promise.all(outputs.map((output) => output.stop()));
+  };
+  let modbus: ModbusOutput;
+  let serial: SerialOutput;
+  try {
+    modbus = await ModbusOutput.start(modbusHost, options.modbus?.port ?? 0);
+    outputs.push(modbus);
+    serial = await SerialOutput.start(serialHost, options.serial?.port ?? 0);
+    outputs.push(serial);
+    if (mqtt !== undefined) outputs.push(await MqttOutput.start(mqtt.url, logger));
+  } catch (cause) {
+    await stop();
+    throw new SmEdgeError('PLANT_LISTEN', `the virtual plant cannot start: ${(cause as Error).message}`, {
+      hint: 'is another one running? choose other ports, or 0 for free ones',
+      cause,
+    });
+  }
 
   const machines = new PlantMachines(options);
-  const startWallMs = clock.nowMs();
-  const startMs = clock.monotonicMs();
+  // The first step lies behind already, so that every server has something to show from the start.
+  const startWallMs = clock.nowMs() - BLOCK_MS;
+  const startMs = clock.monotonicMs() - BLOCK_MS;
   let done = 0;
   let timer: Timer | undefined;
 
@@ -106,10 +141,14 @@ export async function startPlant(options: PlantOptions): Promise<Plant> {
   step();
 
   return {
-    endpoints: mqtt === undefined ? {} : { mqtt },
+    endpoints: {
+      modbus: { host: modbusHost, port: modbus.port },
+      serial: { host: serialHost, port: serial.port },
+      ...(mqtt === undefined ? {} : { mqtt }),
+    },
     async stop() {
       timer?.cancel();
-      await Promise.all(outputs.map((output) => output.stop()));
+      await stop();
     },
   };
 }

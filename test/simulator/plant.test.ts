@@ -1,9 +1,12 @@
+import { connect } from 'node:net';
+import modbus from 'modbus-serial';
 import { afterEach, expect, it } from 'vitest';
 import { systemClock } from '#sm/base/clock.js';
 import { silentLogger } from '#sm/base/logger.js';
 import { seededRandom } from '#sm/base/random.js';
 import { demoConfig } from '#sm/simulator/demo-config.js';
 import { type Plant, startPlant } from '#sm/simulator/plant.js';
+import { SerialDeviceServer } from '#sm/simulator/serial/device-server.js';
 import { isGood, startSource, TestSink, until } from '../sources/mqtt/support.js';
 import { freePort } from '../support/mosquitto.js';
 
@@ -26,7 +29,8 @@ it('publishes to the broker of the gateway that demoConfig describes', async () 
   });
   const config = demoConfig(plant.endpoints, '/tmp/unused') as { sources: Record<string, unknown>[] };
   const sink = new TestSink();
-  const { source, counter } = await startSource(config.sources[0]!, { sink });
+  const entry = config.sources.find(({ type }) => type === 'mqtt')!;
+  const { source, counter } = await startSource(entry, { sink });
   open.push(source);
   await isGood(source);
   const blocksOf = (point: string) => sink.blocks.filter((block) => block.point === point);
@@ -49,4 +53,50 @@ it('publishes to the broker of the gateway that demoConfig describes', async () 
   }
   expect(await counter('sm_edge_mqtt_unusable_messages_total')).toBe(0);
   expect(await counter('sm_edge_mqtt_stream_gaps_total')).toBe(0);
+});
+
+it('answers for its transmitters over Modbus TCP', async () => {
+  plant = await startPlant({ clock: systemClock, random: seededRandom(1), logger: silentLogger });
+  const client = new modbus.default();
+  const { host, port } = plant.endpoints.modbus;
+  await client.connectTCP(host, { port });
+  open.push({ stop: async () => void client.close(() => undefined) });
+  client.setTimeout(2_000);
+  client.setID(1);
+  const { data } = await client.readInputRegisters(16, 4);
+  expect(data[0]! * 0.1).toBeCloseTo(50, 0);
+  expect(data[1]! * 0.01).toBeGreaterThan(40);
+  expect(data[2]! * 0.1).toBeGreaterThan(1760);
+  expect(data[3]! * 0.001).toBeCloseTo(5.4, 0);
+  await expect(client.readInputRegisters(15, 2)).rejects.toMatchObject({ modbusCode: 2 });
+  await expect(client.readHoldingRegisters(16, 1)).rejects.toMatchObject({ modbusCode: 2 });
+});
+
+it('sends whole vibration frames, one after the other, to whoever connects to its serial line', async () => {
+  plant = await startPlant({ clock: systemClock, random: seededRandom(1), logger: silentLogger });
+  const { host, port } = plant.endpoints.serial;
+  const socket = connect(port, host);
+  open.push({ stop: async () => void socket.destroy() });
+  let bytes = Buffer.alloc(0);
+  socket.on('data', (chunk) => {
+    bytes = Buffer.concat([bytes, chunk]);
+  });
+  // Sync word, length, counter and 4096 samples, check value.
+  const frameBytes = 2 + 2 + 2 + 8192 + 2;
+  await until(() => expect(bytes.length).toBeGreaterThanOrEqual(3 * frameBytes));
+  const counters = [0, 1, 2].map((i) => {
+    expect(bytes.readUInt16BE(i * frameBytes)).toBe(0xa55a);
+    expect(bytes.readUInt16LE(i * frameBytes + 2)).toBe(8194);
+    return bytes.readUInt16LE(i * frameBytes + 4);
+  });
+  expect(counters).toEqual([counters[0]!, counters[0]! + 1, counters[0]! + 2]);
+});
+
+it('says so when a port is taken', async () => {
+  const taken = new SerialDeviceServer();
+  const { port } = await taken.start();
+  open.push(taken);
+  const options = { clock: systemClock, random: seededRandom(1), logger: silentLogger };
+  await expect(startPlant({ ...options, serial: { port } })).rejects.toMatchObject({ code: 'PLANT_LISTEN' });
+  await expect(startPlant({ ...options, modbus: { port } })).rejects.toMatchObject({ code: 'PLANT_LISTEN' });
 });
