@@ -54,9 +54,9 @@ export class Fan {
     }));
     this.#harmonics = (
       [
-        [1, 1.6],
-        [2, 0.4],
-        [BLADES, 0.5],
+        [1, 0.45],
+        [2, 0.25],
+        [BLADES, 0.8],
       ] as const
     ).map(([order, velocityRmsMmPerS]) => ({
       order,

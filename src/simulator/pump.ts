@@ -76,7 +76,7 @@ export class Pump {
           [1, unbalance],
           [2, misalignment],
           [3, misalignment / 4],
-          [VANES, 0.25],
+          [VANES, 0.7],
         ] as const
       ).map(([order, velocityRmsMmPerS]) => ({
         order,
@@ -91,13 +91,13 @@ export class Pump {
           weight,
         }));
     this.#de = {
-      harmonics: harmonics(1.1, 0.5),
+      harmonics: harmonics(0.4, 0.25),
       modes: modes([3_150, 0.045, 1], [6_400, 0.04, 0.5]),
       noise: new Noise(random),
       noiseRmsG: 0.03,
     };
     this.#nde = {
-      harmonics: harmonics(0.8, 0.3),
+      harmonics: harmonics(0.35, 0.2),
       modes: modes([2_700, 0.05, 1], [5_200, 0.05, 0.4]),
       noise: new Noise(random),
       noiseRmsG: 0.025,

@@ -21,8 +21,8 @@ function runUntil(machine: Pump, timeS: number): void {
   while (machine.timeS < timeS) machine.next(4096);
 }
 
-async function verdict(machine: Pump) {
-  const blocks = Array.from({ length: 4 }, () => machine.next(BLOCK).de);
+async function verdict(machine: Pump, position: 'de' | 'nde' = 'de') {
+  const blocks = Array.from({ length: 4 }, () => machine.next(BLOCK)[position]);
   return diagnose(blocks, {
     sampleRateHz: SAMPLE_RATE_HZ,
     blockLength: BLOCK,
@@ -39,6 +39,7 @@ describe('the virtual pump', () => {
     runUntil(machine, 5);
     expect(machine.severity).toBe(0);
     expect((await verdict(machine)).fault).toBe('normal');
+    expect((await verdict(machine, 'nde')).fault).toBe('normal');
   });
 
   it.each(['outer', 'inner', 'ball'] as const)('develops a defect that is diagnosed as %s', async (kind) => {
@@ -110,6 +111,13 @@ describe('the virtual fan', () => {
     const levelDb = 20 * Math.log10(waveformStatistics(sound).rms / 20e-6);
     expect(levelDb).toBeGreaterThan(70);
     expect(levelDb).toBeLessThan(90);
+  });
+
+  it('is sound as long as it does not rub', async () => {
+    const machine = fan();
+    const blocks = Array.from({ length: 4 }, () => machine.next(1.6).casing);
+    const spec = { sampleRateHz: SAMPLE_RATE_HZ, blockLength: BLOCK, unit: 'g', quantity: 'acceleration' };
+    expect((await diagnose(blocks, { ...spec, speedRpm: 1470 })).fault).toBe('normal');
   });
 
   it('scrapes once a turn when its impeller rubs', () => {
