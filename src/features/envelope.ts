@@ -59,6 +59,16 @@ export interface Band {
   readonly bins: number;
 }
 
+export interface EnvelopeStatistics {
+  /**
+   * Kurtosis of the band's complex envelope less 2, after Antoni (2006): 0 for stationary Gaussian noise, -1 for a
+   * lone sine, large for impulses.
+   */
+  readonly kurtosis: number;
+  /** Root mean square of the envelope, in unit. */
+  readonly rms: number;
+}
+
 /**
  * Envelope of one band: the band's bins, shifted to zero frequency, go back to time as a complex signal whose
  * magnitude is the Hilbert envelope of the band-passed signal, at a sample rate no higher than the band is wide.
@@ -88,14 +98,8 @@ export class EnvelopePlan {
 
   compute(spectrum: Float32Array, band: Band): Float32Array {
     const { length, squared } = this;
-    const data = this.#fft.data;
-    const from = Math.max(1, band.fromBin);
-    const bins = Math.min(band.fromBin + band.bins, this.#blockLength / 2) - from;
-    data.set(spectrum.subarray(2 * from, 2 * (from + bins)));
-    data.fill(0, 2 * bins);
-    this.#fft.inverse();
-    // The analytic signal carries twice the positive frequencies; pffft leaves out the division by its length.
-    const scale = (2 / this.#blockLength) ** 2;
+    const data = this.#transform(spectrum, band);
+    const scale = this.#scale;
     for (let i = 0, j = 0; i < length; i++, j += 2) {
       const re = data[j]!;
       const im = data[j + 1]!;
@@ -104,32 +108,45 @@ export class EnvelopePlan {
     return squared;
   }
 
+  /** Kurtosis and RMS of the envelope of a band, without keeping the envelope. */
+  statistics(spectrum: Float32Array, band: Band): EnvelopeStatistics {
+    const data = this.#transform(spectrum, band);
+    const { margin } = this;
+    const end = 2 * (this.length - margin);
+    let sum = 0;
+    let sumOfSquares = 0;
+    for (let j = 2 * margin; j < end; j += 2) {
+      const re = data[j]!;
+      const im = data[j + 1]!;
+      const e = re * re + im * im;
+      sum += e;
+      sumOfSquares += e * e;
+    }
+    const count = this.length - 2 * margin;
+    return {
+      kurtosis: sum > 0 ? (sumOfSquares * count) / (sum * sum) - 2 : 0,
+      rms: Math.sqrt((sum / Math.max(1, count)) * this.#scale),
+    };
+  }
+
+  /** The analytic signal carries twice the positive frequencies; pffft leaves out the division by its length. */
+  get #scale(): number {
+    return (2 / this.#blockLength) ** 2;
+  }
+
+  #transform(spectrum: Float32Array, band: Band): Float32Array {
+    const data = this.#fft.data;
+    const from = Math.max(1, band.fromBin);
+    const bins = Math.min(band.fromBin + band.bins, this.#blockLength / 2) - from;
+    data.set(spectrum.subarray(2 * from, 2 * (from + bins)));
+    data.fill(0, 2 * bins);
+    this.#fft.inverse();
+    return data;
+  }
+
   close(): void {
     this.#fft.close();
   }
-}
-
-/**
- * Kurtosis of a band's complex envelope less 2, after Antoni (2006): 0 for stationary Gaussian noise, -1 for a
- * lone sine, large for impulses. `squared` is the squared envelope; `margin` samples at both ends are left out.
- */
-export function envelopeKurtosis(squared: Float32Array, margin: number): number {
-  let sum = 0;
-  let sumOfSquares = 0;
-  const count = squared.length - 2 * margin;
-  for (let i = margin; i < squared.length - margin; i++) {
-    const e = squared[i]!;
-    sum += e;
-    sumOfSquares += e * e;
-  }
-  return sum > 0 ? (sumOfSquares * count) / (sum * sum) - 2 : 0;
-}
-
-/** Root mean square of the envelope. */
-export function envelopeRms(squared: Float32Array, margin: number): number {
-  let sum = 0;
-  for (let i = margin; i < squared.length - margin; i++) sum += squared[i]!;
-  return Math.sqrt(sum / Math.max(1, squared.length - 2 * margin));
 }
 
 /**

@@ -1,4 +1,4 @@
-import { type Band, EnvelopePlan, envelopeKurtosis, envelopeRms } from './envelope.js';
+import { type Band, EnvelopePlan, type EnvelopeStatistics } from './envelope.js';
 import type { FftLibrary } from './fft.js';
 
 /** Bands per level: halves and thirds, as in the fast kurtogram of Antoni (2007). */
@@ -18,6 +18,7 @@ export interface KurtogramResult {
   readonly widthHz: number;
   /** RMS of the envelope in that band, in unit. */
   readonly envelopeRms: number;
+  readonly band: Band;
 }
 
 /**
@@ -27,8 +28,6 @@ export interface KurtogramResult {
 export class Kurtogram {
   readonly #levels: readonly Level[];
   readonly #binHz: number;
-  /** Squared envelope of the band found last, and its sample rate. */
-  #best: { level: Level; band: Band } | undefined;
 
   /**
    * @param minWidthHz the narrowest band to try: it must hold several lines of the modulation that is looked for.
@@ -59,32 +58,24 @@ export class Kurtogram {
   }
 
   compute(spectrum: Float32Array): KurtogramResult {
-    let bestKurtosis = Number.NEGATIVE_INFINITY;
-    let bestLevel = this.#levels[0]!;
-    let bestBand = bestLevel.bands[0]!;
+    let band = this.#levels[0]!.bands[0]!;
+    let best: EnvelopeStatistics = { kurtosis: Number.NEGATIVE_INFINITY, rms: 0 };
     for (const level of this.#levels) {
-      for (const band of level.bands) {
-        const kurtosis = envelopeKurtosis(level.plan.compute(spectrum, band), level.plan.margin);
-        if (kurtosis > bestKurtosis) {
-          bestKurtosis = kurtosis;
-          bestLevel = level;
-          bestBand = band;
+      for (const candidate of level.bands) {
+        const statistics = level.plan.statistics(spectrum, candidate);
+        if (statistics.kurtosis > best.kurtosis) {
+          best = statistics;
+          band = candidate;
         }
       }
     }
-    this.#best = { level: bestLevel, band: bestBand };
-    const squared = bestLevel.plan.compute(spectrum, bestBand);
     return {
-      kurtosis: bestKurtosis,
-      centreHz: (bestBand.fromBin + bestBand.bins / 2) * this.#binHz,
-      widthHz: bestBand.bins * this.#binHz,
-      envelopeRms: envelopeRms(squared, bestLevel.plan.margin),
+      kurtosis: best.kurtosis,
+      centreHz: (band.fromBin + band.bins / 2) * this.#binHz,
+      widthHz: band.bins * this.#binHz,
+      envelopeRms: best.rms,
+      band,
     };
-  }
-
-  /** The band that `compute` found. */
-  get band(): Band | undefined {
-    return this.#best?.band;
   }
 
   close(): void {

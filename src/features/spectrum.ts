@@ -118,10 +118,18 @@ export function bandMeanSquare(
   for (let k = from; k <= to; k++) {
     const share = Math.min(k + 0.5, highHz / binHz) - Math.max(k - 0.5, lowHz / binHz);
     if (share <= 0) continue;
-    const weight = exponent === 0 ? 1 : (2 * Math.PI * k * binHz) ** (2 * exponent);
-    sum += power[k]! * weight * Math.min(1, share);
+    sum += power[k]! * powerOf(2 * Math.PI * k * binHz, 2 * exponent) * Math.min(1, share);
   }
   return sum;
+}
+
+/** `base` to a small even power, which is much faster by products than by `**`. */
+function powerOf(base: number, exponent: number): number {
+  if (exponent === 0) return 1;
+  let result = 1;
+  const square = base * base;
+  for (let i = 0; i < Math.abs(exponent); i += 2) result *= square;
+  return exponent < 0 ? 1 / result : result;
 }
 
 export interface SpectralShape {

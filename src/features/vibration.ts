@@ -1,5 +1,5 @@
 import { type BearingOrders, bearingOrders } from './bearings.js';
-import { type Band, BlockSpectrum, EnvelopePlan, EnvelopeSpectrum } from './envelope.js';
+import { BlockSpectrum, EnvelopePlan, EnvelopeSpectrum } from './envelope.js';
 import { harmonicRatioSum, SCRATCH_BINS } from './fault-lines.js';
 import type { FftLibrary } from './fft.js';
 import { Kurtogram } from './kurtogram.js';
@@ -180,8 +180,7 @@ function createEnvelopeAnalysis(
     features.spectralKurtosisMax = best.kurtosis;
     features.spectralKurtosisBandHz = best.centreHz;
     if (envelopeSpectrum === undefined) return;
-    const band: Band = kurtogram.band ?? { fromBin: 1, bins: length / 2 - 1 };
-    const depth = envelopeSpectrum.compute(plan.compute(block.data, band));
+    const depth = envelopeSpectrum.compute(plan.compute(block.data, best.band));
     for (const { name, frequencyHz, harmonics } of faults)
       features[name] = harmonicRatioSum(depth, envelopeSpectrum.binHz, frequencyHz, harmonics, scratch);
   };
