@@ -1,0 +1,33 @@
+import type { GatewayEvent } from './event.js';
+
+/** An event with its place in the journal. */
+export interface JournaledEvent {
+  /** Counts up from 1 without gaps that matter: the order of delivery. */
+  readonly seq: number;
+  readonly event: GatewayEvent;
+}
+
+/** An event that a subscriber could not take. */
+export interface DeadLetter {
+  readonly id: number;
+  readonly subscriber: string;
+  readonly event: GatewayEvent;
+  readonly error: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly diedMs: number;
+}
+
+/** What the bus needs of the disk. Storage implements it. */
+export interface EventJournal {
+  /** Events behind `afterSeq`, oldest first. */
+  read(afterSeq: number, limit: number): Promise<readonly JournaledEvent[]>;
+  /** The newest sequence number; 0 where there is none. */
+  head(): Promise<number>;
+  /** Where a subscriber stands; undefined where it was never there. */
+  cursor(subscriber: string): Promise<number | undefined>;
+  advance(subscriber: string, seq: number): Promise<void>;
+  /** Puts an event aside and moves the cursor over it, in one commit. */
+  bury(subscriber: string, journaled: JournaledEvent, error: string, diedMs: number): Promise<void>;
+  deadLetters(limit: number): Promise<readonly DeadLetter[]>;
+  removeDeadLetter(id: number): Promise<void>;
+}

@@ -1,0 +1,134 @@
+import type { Clock } from '../base/clock.js';
+import { type ErrorRecord, fromErrorRecord, SmEdgeError, toSmEdgeError } from '../base/errors.js';
+import type { Metrics } from '../base/metrics.js';
+import type { WriteBatch } from './rows.js';
+
+interface Waiting {
+  readonly batch: WriteBatch;
+  readonly bytes: number;
+  resolve(): void;
+  reject(error: SmEdgeError): void;
+}
+
+export interface CommitQueueOptions {
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  /** Writes batches in one commit; gives undefined or the error for each. */
+  readonly commit: (batches: readonly WriteBatch[]) => Promise<readonly (ErrorRecord | undefined)[]>;
+  /** Pause between two commits, milliseconds: what arrives in it shares one fsync, which spares the flash. */
+  readonly intervalMs: number;
+  readonly maxBatches: number;
+  readonly maxBytes: number;
+}
+
+/**
+ * Group commit: while one commit is under way, what arrives waits and goes into the next one together. A full queue
+ * refuses with the retryable `STORE_BUSY`; nothing that was taken in is ever dropped.
+ */
+export class CommitQueue {
+  readonly #options: CommitQueueOptions;
+  readonly #metrics;
+  #waiting: Waiting[] = [];
+  #waitingBytes = 0;
+  #running = false;
+
+  constructor(options: CommitQueueOptions) {
+    this.#options = options;
+    const { metrics } = options;
+    this.#metrics = {
+      commits: metrics.counter('sm_edge_storage_commits_total', 'Commits; each is one fsync.'),
+      refused: metrics.counter(
+        'sm_edge_storage_refused_total',
+        'Batches refused because the write queue was full.',
+      ),
+      failed: metrics.counter('sm_edge_storage_failed_total', 'Batches that could not be written.', ['code']),
+      queued: metrics.gauge('sm_edge_storage_queued_bytes', 'Bytes that wait to be written.'),
+      seconds: metrics.histogram(
+        'sm_edge_storage_commit_seconds',
+        'Duration of a commit.',
+        [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10],
+      ),
+    };
+  }
+
+  /** Resolves after the commit that holds the batch. */
+  write(batch: WriteBatch): Promise<void> {
+    const bytes = sizeOf(batch);
+    const { maxBatches, maxBytes } = this.#options;
+    const full =
+      this.#waiting.length >= maxBatches ||
+      (this.#waitingBytes + bytes > maxBytes && this.#waiting.length > 0);
+    if (full) {
+      this.#metrics.refused.inc();
+      return Promise.reject(
+        new SmEdgeError('STORE_BUSY', `${this.#waiting.length} batches already wait for the disk`, {
+          retryable: true,
+          hint: 'the disk is slower than what arrives: look at its health, or take in less',
+        }),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ batch, bytes, resolve, reject });
+      this.#waitingBytes += bytes;
+      this.#metrics.queued.set(this.#waitingBytes);
+      if (!this.#running) {
+        this.#running = true;
+        queueMicrotask(() => this.#run());
+      }
+    });
+  }
+
+  /** Resolves when nothing waits. */
+  async drain(): Promise<void> {
+    while (this.#waiting.length > 0 || this.#running) await this.write({}).catch(() => undefined);
+  }
+
+  async #run(): Promise<void> {
+    const { clock, commit, intervalMs } = this.#options;
+    while (this.#waiting.length > 0) {
+      const taken = this.#waiting;
+      this.#waiting = [];
+      const startMs = clock.monotonicMs();
+      try {
+        const results = await commit(taken.map(({ batch }) => batch));
+        for (const [index, waiting] of taken.entries()) this.#settle(waiting, results[index]);
+      } catch (thrown) {
+        const error = toSmEdgeError(thrown, 'STORE_WRITE');
+        for (const waiting of taken) this.#settle(waiting, error);
+      }
+      this.#metrics.commits.inc();
+      const tookMs = clock.monotonicMs() - startMs;
+      this.#metrics.seconds.observe(tookMs / 1000);
+      this.#waitingBytes = this.#waiting.reduce((sum, { bytes }) => sum + bytes, 0);
+      this.#metrics.queued.set(this.#waitingBytes);
+      if (tookMs < intervalMs) {
+        await new Promise<void>((resolve) => {
+          clock.setTimer('commit interval', intervalMs - tookMs, resolve);
+        });
+      }
+    }
+    this.#running = false;
+  }
+
+  #settle({ resolve, reject }: Waiting, error: ErrorRecord | SmEdgeError | undefined): void {
+    if (error === undefined) {
+      resolve();
+      return;
+    }
+    this.#metrics.failed.inc({ code: error.code });
+    reject(error instanceof SmEdgeError ? error : fromErrorRecord(error));
+  }
+}
+
+/** About how much memory a batch holds, bytes. */
+function sizeOf(batch: WriteBatch): number {
+  const blocks = (batch.blocks ?? []).reduce((sum, { samples }) => sum + samples.byteLength, 0);
+  const features = (batch.features ?? []).reduce((sum, row) => sum + 8 * Object.keys(row.features).length, 0);
+  const others =
+    (batch.readings?.length ?? 0) + (batch.scores?.length ?? 0) + (batch.events?.length ?? 0) * 4;
+  const outbox = (batch.outbox ?? []).reduce(
+    (sum, { payload }) => sum + (payload instanceof Uint8Array ? payload.byteLength : 500),
+    0,
+  );
+  return 200 + blocks + features + 150 * others + outbox;
+}

@@ -1,0 +1,25 @@
+import { z } from 'zod';
+import { byteSize, duration } from '../base/schema.js';
+
+const keep = (text: string, what: string) =>
+  duration({ minMs: 60_000 }).prefault(text).describe(`How long ${what} are kept`);
+
+export const storageConfigSchema = z
+  .strictObject({
+    path: z.string().min(1).max(1000).describe('Data folder: database, models, downloads'),
+    budget: byteSize({ minBytes: 16 * 2 ** 20 })
+      .prefault('8GiB')
+      .describe('Disk space that the database may take; the oldest raw waveforms go first, events last'),
+    keep: z
+      .strictObject({
+        waveforms: keep('1d', 'raw waveforms'),
+        readings: keep('365d', 'readings'),
+        features: keep('365d', 'features and scores'),
+        events: keep('3650d', 'events'),
+      })
+      .prefault({})
+      .describe('Retention for each kind; the budget may shorten it'),
+  })
+  .describe('The store');
+
+export type StorageConfig = z.infer<typeof storageConfigSchema>;

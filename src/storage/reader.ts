@@ -1,0 +1,238 @@
+import type { Database } from 'better-sqlite3';
+import type { GatewayEvent } from '../events/event.js';
+import type { DeadLetter, JournaledEvent } from '../events/journal.js';
+import type { Reading } from '../signals/reading.js';
+import type { SampleBlock } from '../signals/sample-block.js';
+import type { OutboxLane, OutboxRow, OutboxStats } from './outbox.js';
+import { type FeatureRow, NO_VALUE, qualityOf, type ScoreRow, toMs, toUs } from './rows.js';
+import type {
+  DeadLetterRecord,
+  EventRecord,
+  FeaturesRecord,
+  OutboxRecord,
+  OutboxStatsRecord,
+  ReadingRecord,
+  ScoreRecord,
+  WaveformRecord,
+} from './tables.js';
+
+/** A span of time at one point. */
+export interface Span {
+  readonly point: string;
+  readonly fromMs: number;
+  /** Not included. */
+  readonly toMs: number;
+  readonly limit: number;
+}
+
+export interface StoreCounts {
+  readonly points: number;
+  readonly readings: number;
+  readonly waveforms: number;
+  readonly features: number;
+  readonly scores: number;
+  readonly events: number;
+  readonly outbox: number;
+}
+
+/** Queries; runs in the storage thread. */
+export class Reader {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  readings(span: Span): Reading[] {
+    return this.#inSpan<ReadingRecord>('SELECT r.*, p.unit FROM readings r', 'r', 'time_us', span).map(
+      (row) => ({
+        point: span.point,
+        timeMs: toMs(row.time_us),
+        value: (row.quality & NO_VALUE) === 0 ? row.value : Number.NaN,
+        unit: row.unit,
+        quality: qualityOf(row.quality),
+        ...(row.reason === null ? {} : { reason: row.reason }),
+      }),
+    );
+  }
+
+  blocks(span: Span): SampleBlock[] {
+    return this.#inSpan<WaveformRecord>('SELECT w.* FROM waveforms w', 'w', 'start_us', span).map((row) => ({
+      point: span.point,
+      startTimeMs: toMs(row.start_us),
+      sampleRateHz: row.sample_rate_hz,
+      unit: row.unit,
+      samples: new Float32Array(Uint8Array.from(row.samples).buffer),
+      quality: qualityOf(row.quality),
+      ...(row.reason === null ? {} : { reason: row.reason }),
+      ...(row.sequence === null ? {} : { sequence: row.sequence }),
+    }));
+  }
+
+  features(span: Span): FeatureRow[] {
+    const sql = 'SELECT f.*, n.names FROM features f JOIN feature_names n ON n.id = f.names_id';
+    return this.#inSpan<FeaturesRecord>(sql, 'f', 'time_us', span).map((row) => {
+      const values = new Float64Array(Uint8Array.from(row.values).buffer);
+      const names = JSON.parse(row.names) as string[];
+      return {
+        point: span.point,
+        timeMs: toMs(row.time_us),
+        durationMs: toMs(row.duration_us),
+        features: Object.fromEntries(names.map((name, index) => [name, values[index]!])),
+      };
+    });
+  }
+
+  scores(span: Span): ScoreRow[] {
+    const sql =
+      'SELECT s.*, m.name AS model, m.version AS version FROM scores s JOIN models m ON m.id = s.model_id';
+    return this.#inSpan<ScoreRecord>(sql, 's', 'time_us', span).map((row) => ({
+      point: span.point,
+      timeMs: toMs(row.time_us),
+      model: row.model,
+      version: row.version,
+      score: row.score,
+      threshold: row.threshold,
+      anomalous: row.anomalous === 1,
+      ...(row.fallback === null ? {} : { fallback: row.fallback }),
+      correlationId: row.correlation_id,
+    }));
+  }
+
+  points(): { name: string; unit: string }[] {
+    return this.#db.prepare('SELECT name, unit FROM points ORDER BY name').all() as {
+      name: string;
+      unit: string;
+    }[];
+  }
+
+  counts(): StoreCounts {
+    const count = (table: string) => Number(this.#db.prepare(`SELECT count(*) FROM ${table}`).pluck().get());
+    return {
+      points: count('points'),
+      readings: count('readings'),
+      waveforms: count('waveforms'),
+      features: count('features'),
+      scores: count('scores'),
+      events: count('events'),
+      outbox: count('outbox'),
+    };
+  }
+
+  journal({ afterSeq, limit }: { afterSeq: number; limit: number }): JournaledEvent[] {
+    return this.#db
+      .prepare<[number, number], EventRecord>('SELECT * FROM events WHERE seq > ? ORDER BY seq LIMIT ?')
+      .all(afterSeq, limit)
+      .map((row) => ({ seq: row.seq, event: eventOf(row) }));
+  }
+
+  /** From the counter, not the rows: it does not go back when retention empties the journal. */
+  journalHead(): number {
+    return Number(
+      this.#db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'events'").pluck().get() ?? 0,
+    );
+  }
+
+  cursor(subscriber: string): number | undefined {
+    return this.#db.prepare('SELECT seq FROM cursors WHERE subscriber = ?').pluck().get(subscriber) as
+      | number
+      | undefined;
+  }
+
+  deadLetters(limit: number): DeadLetter[] {
+    return this.#db
+      .prepare<[number], DeadLetterRecord>('SELECT * FROM dead_letters ORDER BY id LIMIT ?')
+      .all(limit)
+      .map(({ id, subscriber, event, error, died_ms: diedMs }) => ({
+        id,
+        subscriber,
+        event: JSON.parse(event) as GatewayEvent,
+        error,
+        diedMs,
+      }));
+  }
+
+  alarmStates(): unknown[] {
+    return this.#db
+      .prepare('SELECT document FROM alarm_states')
+      .pluck()
+      .all()
+      .map((text) => JSON.parse(String(text)));
+  }
+
+  document(key: string): unknown {
+    const text = this.#db.prepare('SELECT document FROM documents WHERE key = ?').pluck().get(key);
+    return text === undefined ? undefined : JSON.parse(String(text));
+  }
+
+  documents(prefix: string): [key: string, document: unknown][] {
+    return this.#db
+      .prepare<[number, string], { key: string; document: string }>(
+        'SELECT key, document FROM documents WHERE substr(key, 1, ?) = ?',
+      )
+      .all(prefix.length, prefix)
+      .map(({ key, document }) => [key, JSON.parse(document)]);
+  }
+
+  outboxTake(request: {
+    sink: string;
+    nowMs: number;
+    limit: number;
+    lane: OutboxLane | undefined;
+  }): OutboxRow[] {
+    // 'live' sorts behind 'backlog' by name: the lane's order is stated.
+    return this.#db
+      .prepare<[string, number, string | null, string | null, number], OutboxRecord>(
+        `SELECT * FROM outbox WHERE sink = ? AND next_attempt_ms <= ? AND (? IS NULL OR lane = ?)
+         ORDER BY lane = 'live' DESC, id LIMIT ?`,
+      )
+      .all(request.sink, request.nowMs, request.lane ?? null, request.lane ?? null, request.limit)
+      .map((row) => ({
+        id: row.id,
+        sink: row.sink,
+        lane: row.lane,
+        kind: row.kind,
+        key: row.key,
+        payload: row.is_json === 1 ? JSON.parse(row.payload.toString('utf8')) : Uint8Array.from(row.payload),
+        createdMs: row.created_ms,
+        attempts: row.attempts,
+        nextAttemptMs: row.next_attempt_ms,
+        lastError: row.last_error,
+      }));
+  }
+
+  outboxStats(): Omit<OutboxStats, 'dropped'>[] {
+    return this.#db
+      .prepare<[], OutboxStatsRecord>(
+        `SELECT sink, sum(lane = 'live') AS live, sum(lane = 'backlog') AS backlog, sum(length(payload)) AS bytes,
+                min(created_ms) AS oldest FROM outbox GROUP BY sink`,
+      )
+      .all()
+      .map(({ oldest, ...row }) => ({ ...row, oldestMs: oldest }));
+  }
+
+  #inSpan<R>(select: string, alias: string, time: string, { point, fromMs, toMs: end, limit }: Span): R[] {
+    return this.#db
+      .prepare(
+        `${select} JOIN points p ON p.id = ${alias}.point_id
+         WHERE p.name = ? AND ${alias}.${time} >= ? AND ${alias}.${time} < ? ORDER BY ${alias}.${time} LIMIT ?`,
+      )
+      .all(point, clampUs(fromMs), clampUs(end), limit) as R[];
+  }
+}
+
+/** Infinite bounds are welcome: "everything". */
+const clampUs = (ms: number): number => Math.max(-8.64e18, Math.min(8.64e18, toUs(ms)));
+
+function eventOf(row: EventRecord): GatewayEvent {
+  return {
+    id: row.id,
+    type: row.type,
+    version: row.version,
+    time: row.time,
+    gatewayId: row.gateway_id,
+    correlationId: row.correlation_id,
+    ...(row.causation_id === null ? {} : { causationId: row.causation_id }),
+    payload: JSON.parse(row.payload),
+  };
+}

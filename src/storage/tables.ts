@@ -1,0 +1,83 @@
+import type { EventType } from '../events/event.js';
+import type { QualityReason } from '../signals/quality.js';
+import type { OutboxLane } from './outbox.js';
+
+/** Rows as SQLite gives them; the columns are those of migrations/. */
+
+export interface ReadingRecord {
+  readonly time_us: number;
+  readonly value: number;
+  readonly quality: number;
+  readonly reason: QualityReason | null;
+  readonly unit: string;
+}
+
+export interface WaveformRecord {
+  readonly start_us: number;
+  readonly sample_rate_hz: number;
+  readonly unit: string;
+  readonly quality: number;
+  readonly reason: QualityReason | null;
+  readonly sequence: number | null;
+  readonly samples: Buffer;
+}
+
+export interface FeaturesRecord {
+  readonly time_us: number;
+  readonly duration_us: number;
+  readonly names: string;
+  readonly values: Buffer;
+}
+
+export interface ScoreRecord {
+  readonly time_us: number;
+  readonly model: string;
+  readonly version: string;
+  readonly score: number;
+  readonly threshold: number;
+  readonly anomalous: number;
+  readonly fallback: string | null;
+  readonly correlation_id: string;
+}
+
+export interface EventRecord {
+  readonly seq: number;
+  readonly id: string;
+  readonly type: EventType;
+  readonly version: number;
+  readonly time: string;
+  readonly gateway_id: string;
+  readonly correlation_id: string;
+  readonly causation_id: string | null;
+  readonly payload: string;
+}
+
+export interface DeadLetterRecord {
+  readonly id: number;
+  readonly subscriber: string;
+  readonly event: string;
+  readonly error: string;
+  readonly died_ms: number;
+}
+
+export interface OutboxRecord {
+  readonly id: number;
+  readonly sink: string;
+  readonly lane: OutboxLane;
+  readonly kind: string;
+  readonly key: string;
+  readonly payload: Buffer;
+  readonly is_json: number;
+  readonly created_ms: number;
+  readonly attempts: number;
+  readonly next_attempt_ms: number;
+  readonly last_error: string;
+}
+
+export interface OutboxStatsRecord {
+  readonly sink: string;
+  readonly live: number;
+  readonly backlog: number;
+  readonly bytes: number;
+  readonly oldest: number;
+}
