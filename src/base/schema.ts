@@ -58,3 +58,22 @@ export const identifier = () =>
       /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/,
       'use letters, digits, "-" and "_" (at most 64), starting with a letter or digit',
     );
+
+/** `127.0.0.1:8080`, `[::1]:8080`, `0.0.0.0:0` → host and port. */
+export const listenAddress = () =>
+  z
+    .string()
+    .meta({ format: 'listen-address', examples: ['127.0.0.1:8080', '0.0.0.0:8080', '[::]:8080'] })
+    .transform((text, context) => {
+      const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:\s]+)):(\d{1,5})$/.exec(text);
+      const host = match?.[1] ?? match?.[2];
+      const port = Number(match?.[3]);
+      if (host === undefined || port > 65535) {
+        context.addIssue({
+          code: 'custom',
+          message: `"${text}" is not an address to listen on; write host:port, such as 127.0.0.1:8080`,
+        });
+        return z.NEVER;
+      }
+      return { host, port };
+    });

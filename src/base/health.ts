@@ -1,0 +1,20 @@
+/** Health of one part of the gateway, as `/health` shows it. */
+export interface PartHealth {
+  /** `storage`, `source hall-bus`, `sync mlflow`. */
+  readonly part: string;
+  readonly state: 'starting' | 'good' | 'degraded' | 'failed' | 'stopped';
+  /** One sentence for the technician; empty while good. */
+  readonly reason: string;
+  /** Since when, milliseconds since the Unix epoch. */
+  readonly sinceMs: number;
+}
+
+export interface HealthReport {
+  readonly gatewayId: string;
+  readonly site: string;
+  readonly version: string;
+  /** The worst of the parts: `failed` where a part that everything needs (the store) is gone. */
+  readonly state: 'starting' | 'good' | 'degraded' | 'failed';
+  readonly uptimeS: number;
+  readonly parts: readonly PartHealth[];
+}

@@ -1,0 +1,51 @@
+import { z } from 'zod';
+import { alarmConfigSchema } from '../alarms/config.js';
+import { duration, identifier, listenAddress } from '../base/schema.js';
+import { machineSchema } from '../diagnosis/machine.js';
+import { modelsConfigSchema } from '../scoring/selection.js';
+import { sourceConfigSchema } from '../sources/index.js';
+import { storageConfigSchema } from '../storage/config.js';
+import { syncConfigSchema } from '../sync/index.js';
+
+/** The whole config file. Each part's schema lives beside the part; this only puts them together. */
+export const gatewayConfigSchema = z.strictObject({
+  gateway: z
+    .strictObject({
+      id: identifier().describe('Name of this gateway, unique in the fleet'),
+      site: identifier().default('site').describe('Name of the plant; the MLflow experiment bears it'),
+    })
+    .describe('Who this gateway is'),
+  log: z
+    .strictObject({
+      level: z
+        .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
+        .default('info')
+        .describe('Least severity'),
+    })
+    .prefault({})
+    .describe('The log: JSON lines on stderr'),
+  storage: storageConfigSchema,
+  http: z
+    .strictObject({
+      listen: listenAddress()
+        .prefault('127.0.0.1:8080')
+        .describe('Address of health and metrics; keep it on loopback or behind a proxy'),
+    })
+    .prefault({})
+    .describe('HTTP'),
+  analysis: z
+    .strictObject({
+      ring: duration({ minMs: 1_000, maxMs: 600_000 })
+        .prefault('20s')
+        .describe('Raw signal kept in memory for each waveform point'),
+    })
+    .prefault({})
+    .describe('Analysis of waveforms'),
+  sources: z.array(sourceConfigSchema).max(100).default([]).describe('Where signals come from'),
+  machines: z.array(machineSchema).max(1000).default([]).describe('The machines and their nameplates'),
+  alarms: z.array(alarmConfigSchema).max(5000).default([]).describe('When somebody is to be told'),
+  models: modelsConfigSchema.describe('Which model scores which point'),
+  sync: syncConfigSchema.describe('What this gateway exchanges with whom'),
+});
+
+export type GatewayConfig = z.infer<typeof gatewayConfigSchema>;

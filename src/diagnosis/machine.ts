@@ -1,0 +1,36 @@
+import { z } from 'zod';
+import { identifier } from '../base/schema.js';
+import { bearingGeometrySchema, findBearing } from '../features/bearings.js';
+
+const designation = z
+  .string()
+  .min(1)
+  .max(60)
+  .refine((name) => findBearing(name) !== undefined, {
+    error: (issue) =>
+      `the bearing "${String(issue.input)}" is not in config/bearings.json; give its geometry instead: { balls, ballDiameterMm, pitchDiameterMm, contactAngleDeg }`,
+  });
+
+/** What is engraved on the machine: enough for physics to diagnose it without training. */
+export const nameplateSchema = z.strictObject({
+  speedRpm: z.number().positive().max(200_000).optional().describe('Rated shaft speed, rpm'),
+  powerKw: z.number().positive().max(1_000_000).optional().describe('Rated power, kW'),
+  mounting: z.enum(['rigid', 'flexible']).optional().describe('Foundation, for the zones of ISO 20816-3'),
+  bearings: z
+    .record(z.string().min(1).max(64), z.union([designation, bearingGeometrySchema]))
+    .default({})
+    .describe('Bearing by measuring position: a designation such as "6205", or its geometry'),
+});
+
+export const machineSchema = z.strictObject({
+  id: identifier().describe('First part of the names of its measuring points'),
+  class: z
+    .string()
+    .min(1)
+    .max(64)
+    .default('machine')
+    .describe('Kind of machine: pump, fan, motor, gearbox …'),
+  nameplate: nameplateSchema.prefault({}).describe('What is engraved on the machine'),
+});
+
+export type Machine = z.infer<typeof machineSchema>;
