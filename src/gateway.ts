@@ -1,0 +1,339 @@
+import { join } from 'node:path';
+import { AlarmEngine } from './alarms/engine.js';
+import type { Clock } from './base/clock.js';
+import { toErrorRecord } from './base/errors.js';
+import type { HealthReport, PartHealth } from './base/health.js';
+import { idGenerator, type NewId } from './base/ids.js';
+import type { Logger } from './base/logger.js';
+import { Metrics } from './base/metrics.js';
+import type { Random } from './base/random.js';
+import { PROGRAM_VERSION } from './base/version.js';
+import type { GatewayConfig } from './config/schema.js';
+import { EventBus } from './events/bus.js';
+import type { GatewayEvent } from './events/event.js';
+import { AnalysisClient } from './pipeline/analysis/client.js';
+import { Announcer } from './pipeline/announcer.js';
+import { Assessor } from './pipeline/assessor.js';
+import { BUNDLED_MODELS_DIR } from './pipeline/bundled-models.js';
+import { BASELINE_PREFIX, Housekeeping } from './pipeline/housekeeping.js';
+import { LivePipeline } from './pipeline/live.js';
+import { MachineRegistry } from './pipeline/machines.js';
+import { ModelsInUse } from './pipeline/models-in-use.js';
+import { PointBoard } from './pipeline/point-board.js';
+import type { GatewaySnapshot } from './pipeline/snapshot.js';
+import { SourceMemories } from './pipeline/source-memories.js';
+import { SourceSet } from './pipeline/source-set.js';
+import { Upstream } from './pipeline/upstream.js';
+import { ModelStore } from './scoring/model-store.js';
+import { quarantine } from './scoring/quarantine.js';
+import { Scorer } from './scoring/scorer.js';
+import { catalogueOf } from './scoring/selection.js';
+import { Store } from './storage/store.js';
+
+/*
+ * The composition root: wires the parts, starts them from the store up, stops them from the sources down.
+ *
+ *   SourceSet ──► LivePipeline ──► Store                          one SQLite file, in the storage thread
+ *                   │   ring ──► AnalysisClient                    features and diagnosis, in the analysis thread
+ *                   │        ──► Assessor ──► Scorer               ONNX, in the scoring thread; baselines beside it
+ *                   │        ──► AlarmEngine ──► Announcer ──► EventBus ──► subscribers (Upstream …)
+ *                   └──────► PointBoard                            what is shown live
+ *   Housekeeping: retention, baselines, integrity check            Upstream: MLflow, both ways
+ */
+
+export interface GatewayOptions {
+  readonly config: GatewayConfig;
+  readonly configHash: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** The parts, once they run. */
+interface Running {
+  readonly store: Store;
+  readonly bus: EventBus;
+  readonly announcer: Announcer;
+  readonly analysis: AnalysisClient;
+  readonly scorer: Scorer;
+  readonly assessor: Assessor;
+  readonly models: ModelsInUse;
+  readonly alarms: AlarmEngine;
+  readonly pipeline: LivePipeline;
+  readonly sources: SourceSet;
+  readonly housekeeping: Housekeeping;
+  readonly modelStore: ModelStore;
+  upstream: Upstream | undefined;
+}
+
+export class Gateway {
+  readonly metrics = new Metrics();
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #logger: Logger;
+  readonly #newId: NewId;
+  readonly #startedMs: number;
+  readonly #board = new PointBoard();
+  readonly #machines: MachineRegistry;
+  #config: GatewayConfig;
+  #configHash: string;
+  #running: Running | undefined;
+  #ready = false;
+  #trouble: PartHealth | undefined;
+  /** Reloads run one after the other. */
+  #reloading: Promise<void> = Promise.resolve();
+
+  constructor({ config, configHash, clock, random, logger }: GatewayOptions) {
+    this.#config = config;
+    this.#configHash = configHash;
+    this.#clock = clock;
+    this.#random = random;
+    this.#logger = logger;
+    this.#newId = idGenerator(clock, random);
+    this.#startedMs = clock.nowMs();
+    this.#machines = new MachineRegistry(config.machines);
+  }
+
+  /** True once every part has been started, and until the gateway stops. */
+  get ready(): boolean {
+    return this.#ready;
+  }
+
+  /** @throws SmEdgeError where the store cannot be opened; anything else that fails shows on `health` */
+  async start(): Promise<void> {
+    const running = await this.#assemble();
+    this.#running = running;
+    await this.#restore(running);
+    running.housekeeping.start();
+    await running.sources.apply(this.#config.sources);
+    running.upstream = await this.#startUpstream(running);
+    this.#ready = true;
+    this.#logger.info({ sources: this.#config.sources.length, version: PROGRAM_VERSION }, 'ready');
+  }
+
+  /** Takes in no more, finishes what is under way, writes what waits. */
+  async stop(): Promise<void> {
+    this.#ready = false;
+    const running = this.#running;
+    if (running === undefined) return;
+    this.#running = undefined;
+    await this.#reloading.catch(() => undefined);
+    const { sources, pipeline, housekeeping, upstream, bus, announcer, analysis, scorer, store } = running;
+    await sources.stop();
+    await pipeline.settled();
+    await housekeeping.stop();
+    await upstream?.stop();
+    announcer.stop();
+    await bus.stop();
+    await Promise.all([analysis.close(), scorer.close()]);
+    await store.close();
+  }
+
+  /** Takes another config into force, part by part: what did not change goes on undisturbed. */
+  reload(config: GatewayConfig, hash: string): Promise<void> {
+    this.#reloading = this.#reloading.then(() => this.#apply(config, hash));
+    return this.#reloading;
+  }
+
+  health(): HealthReport {
+    const parts: PartHealth[] = [];
+    const running = this.#running;
+    if (running === undefined) {
+      const state = this.#ready ? 'failed' : 'starting';
+      parts.push({ part: 'storage', state, reason: '', sinceMs: this.#startedMs });
+    } else {
+      parts.push(this.#trouble ?? { part: 'storage', state: 'good', reason: '', sinceMs: this.#startedMs });
+      for (const { part, state, reason, sinceMs } of running.sources.views())
+        parts.push({ part, state, reason, sinceMs });
+      if (running.upstream !== undefined) parts.push(running.upstream.health());
+    }
+    const states = new Set(parts.map(({ state }) => state));
+    // A broken source or remote is no reason to restart the gateway: only the store takes everything down.
+    const failed = parts.some(({ part, state }) => part === 'storage' && state === 'failed');
+    const troubled = states.has('degraded') || states.has('failed') || states.has('stopped');
+    const state = failed ? 'failed' : !this.#ready ? 'starting' : troubled ? 'degraded' : 'good';
+    return {
+      gatewayId: this.#config.gateway.id,
+      site: this.#config.gateway.site,
+      version: PROGRAM_VERSION,
+      state,
+      uptimeS: Math.round((this.#clock.nowMs() - this.#startedMs) / 1000),
+      parts,
+    };
+  }
+
+  snapshot(): GatewaySnapshot {
+    const alarms = (this.#running?.alarms.snapshot() ?? [])
+      .filter(({ state }) => state !== 'normal')
+      .sort((a, b) => b.sinceMs - a.sinceMs);
+    return {
+      timeMs: this.#clock.nowMs(),
+      sources: this.#running?.sources.views() ?? [],
+      machines: this.#board.machines((machine) => this.#machines.classOf(machine)),
+      alarms,
+    };
+  }
+
+  /** Calls `listener` with every event from now on; for a screen, not for work that must not be missed. */
+  async onEvent(name: string, listener: (event: GatewayEvent) => Promise<void>): Promise<void> {
+    await this.#running?.bus.subscribe({ name, handler: listener });
+  }
+
+  async #assemble(): Promise<Running> {
+    const config = this.#config;
+    const clock = this.#clock;
+    const random = this.#random;
+    const { metrics } = this;
+    const logger = this.#logger;
+    const store = await Store.open({ folder: config.storage.path, clock, metrics });
+    const bus = new EventBus({
+      gatewayId: config.gateway.id,
+      clock,
+      random,
+      newId: this.#newId,
+      logger: logger.child({ part: 'events' }),
+      metrics,
+      journal: store.journal,
+    });
+    const analysis = new AnalysisClient({ clock, metrics });
+    const scorer = new Scorer({ clock, metrics });
+    const modelStore = new ModelStore({
+      bundledDir: BUNDLED_MODELS_DIR,
+      localDir: join(config.storage.path, 'models'),
+      quarantine: quarantine(clock),
+      metrics,
+    });
+    await modelStore.open();
+    const { models: stored, broken } = await modelStore.list();
+    for (const { dir, error } of broken)
+      logger.error({ dir, error: toErrorRecord(error) }, 'a model is broken and not used');
+    const assessor = new Assessor(scorer, config.models, catalogueOf(stored), (point, reason) =>
+      logger.info({ point, reason }, 'scored by its baseline alone'),
+    );
+    const models = new ModelsInUse(modelStore, scorer, assessor, config.models);
+    const alarms = new AlarmEngine(config.alarms);
+    const announcer = new Announcer({ bus, store, alarms, clock, random });
+    const pipeline = new LivePipeline({
+      clock,
+      logger: logger.child({ part: 'pipeline' }),
+      metrics,
+      newId: this.#newId,
+      store,
+      analysis,
+      assessor,
+      alarms,
+      announcer,
+      board: this.#board,
+      machines: this.#machines,
+      ringMs: config.analysis.ring,
+    });
+    const memories = await SourceMemories.open(store, logger);
+    const sources = new SourceSet({
+      gatewayId: config.gateway.id,
+      clock,
+      random,
+      logger,
+      metrics,
+      sink: pipeline,
+      memoryOf: (id) => memories.of(id),
+      onChange: (id, type, status) => {
+        if (status.state === 'starting' || status.state === 'stopped') return;
+        announcer.source(id, type, status, this.#newId()).catch((thrown) => {
+          logger.error(
+            { source: id, error: toErrorRecord(thrown) },
+            'a change of the source could not be published',
+          );
+        });
+      },
+    });
+    const housekeeping = new Housekeeping({
+      clock,
+      logger: logger.child({ part: 'housekeeping' }),
+      metrics,
+      store,
+      assessor,
+      config: config.storage,
+      onTrouble: (reason) => this.#onStorageTrouble(announcer, reason),
+    });
+    return {
+      store,
+      bus,
+      announcer,
+      analysis,
+      scorer,
+      assessor,
+      models,
+      alarms,
+      pipeline,
+      sources,
+      housekeeping,
+      upstream: undefined,
+      modelStore,
+    };
+  }
+
+  /** What was known before the restart: alarm states, what is usual at each point, a damaged file. */
+  async #restore({ store, alarms, assessor, announcer }: Running): Promise<void> {
+    alarms.restore(await store.alarmStates());
+    for (const [key, document] of await store.documents(BASELINE_PREFIX)) {
+      try {
+        assessor.restoreBaseline(key.slice(BASELINE_PREFIX.length), document);
+      } catch (thrown) {
+        this.#logger.warn({ key, error: toErrorRecord(thrown) }, 'a baseline is learned anew');
+      }
+    }
+    const setAside = await store.setAside();
+    if (setAside !== undefined) {
+      this.#onStorageTrouble(
+        announcer,
+        `the database was damaged; it was set aside as ${setAside} and a new one begun`,
+      );
+    }
+  }
+
+  async #startUpstream(running: Running): Promise<Upstream | undefined> {
+    const upstream = Upstream.create({
+      ...running,
+      config: this.#config,
+      configHash: this.#configHash,
+      clock: this.#clock,
+      random: this.#random,
+      logger: this.#logger,
+      metrics: this.metrics,
+      newId: this.#newId,
+      defaultModel: await running.models.defaultModel(),
+    });
+    await upstream?.start();
+    return upstream;
+  }
+
+  async #apply(config: GatewayConfig, hash: string): Promise<void> {
+    const running = this.#running;
+    if (running === undefined || hash === this.#configHash) return;
+    const old = this.#config;
+    const differs = (key: keyof GatewayConfig) => JSON.stringify(old[key]) !== JSON.stringify(config[key]);
+    const needRestart = (['gateway', 'log', 'storage', 'http', 'analysis'] as const).filter(differs);
+    if (needRestart.length > 0)
+      this.#logger.warn({ keys: needRestart }, 'these keys take effect at the next restart');
+    this.#config = config;
+    this.#configHash = hash;
+    if (differs('machines')) this.#machines.replace(config.machines);
+    if (differs('alarms')) running.alarms.reconfigure(config.alarms);
+    if (differs('models')) await running.models.reconfigure(config.models);
+    if (differs('sources')) await running.sources.apply(config.sources);
+    if (differs('sync')) {
+      await running.upstream?.stop();
+      running.upstream = await this.#startUpstream(running);
+    }
+    this.#logger.info({ hash }, 'the new config is in force');
+  }
+
+  #onStorageTrouble(announcer: Announcer, reason: string): void {
+    this.#logger.error({ reason }, 'trouble with the store');
+    if (this.#trouble?.reason === reason) return;
+    this.#trouble = { part: 'storage', state: 'degraded', reason, sinceMs: this.#clock.nowMs() };
+    announcer.fact('StorageDegraded', { message: reason }, this.#newId()).catch((thrown) => {
+      this.#logger.error({ error: toErrorRecord(thrown) }, 'StorageDegraded could not be published');
+    });
+  }
+}

@@ -1,0 +1,209 @@
+import { toSmEdgeError } from '../base/errors.js';
+import type { AnalysisSpec, FeatureVector } from '../features/spec.js';
+import { Baseline, FEATURE_BASELINE, READING_BASELINE, READING_FEATURE } from '../scoring/baseline.js';
+import { DriftSketch } from '../scoring/drift.js';
+import { explainBaseline, explainModel, type Reason } from '../scoring/explain.js';
+import type { StoredModel } from '../scoring/model-store.js';
+import type { Score } from '../scoring/score.js';
+import { scorePoints } from '../scoring/score-points.js';
+import type { Scorer } from '../scoring/scorer.js';
+import {
+  type ModelCatalogue,
+  type ModelChoice,
+  type ModelsConfig,
+  selectModel,
+} from '../scoring/selection.js';
+import { exceedance } from './health-index.js';
+import type { PointContext } from './machines.js';
+
+/** The scores of one window or reading. */
+export interface Assessment {
+  readonly scores: readonly Score[];
+  /** The score that is worst against its own threshold: alarm and health go by it. Undefined while nothing has a say. */
+  readonly worst: Score | undefined;
+}
+
+/** What one model found in a period, over all points that it scores. */
+export interface ModelFigures {
+  readonly model: { readonly name: string; readonly version: string };
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+interface PointState {
+  choice: ModelChoice | undefined;
+  baseline: Baseline;
+  readonly kind: 'features' | 'reading';
+  changed: boolean;
+  said: string;
+}
+
+/** Points whose baselines are kept; further ones are scored by models alone. */
+const MAX_POINTS = 10_000;
+
+/** Scores what the points show: by the model that is chosen for the point, and by what is usual at the point. */
+export class Assessor {
+  readonly #scorer: Scorer;
+  readonly #onFallback: (point: string, reason: string) => void;
+  readonly #points = new Map<string, PointState>();
+  readonly #drift = new Map<string, { readonly model: StoredModel; readonly sketch: DriftSketch }>();
+  #config: ModelsConfig;
+  #catalogue: ModelCatalogue;
+
+  /** @param onFallback told once for each point and cause that a model does not fit or failed */
+  constructor(
+    scorer: Scorer,
+    config: ModelsConfig,
+    catalogue: ModelCatalogue,
+    onFallback: (point: string, reason: string) => void = () => undefined,
+  ) {
+    this.#scorer = scorer;
+    this.#config = config;
+    this.#catalogue = catalogue;
+    this.#onFallback = onFallback;
+  }
+
+  /** Other models or rules from the next window on. */
+  use(config: ModelsConfig, catalogue: ModelCatalogue): void {
+    this.#config = config;
+    this.#catalogue = catalogue;
+    for (const state of this.#points.values()) {
+      state.choice = undefined;
+      state.said = '';
+    }
+  }
+
+  async window(context: PointContext, spec: AnalysisSpec, features: FeatureVector): Promise<Assessment> {
+    const { point } = context;
+    const state = this.#stateOf(point, 'features');
+    state.choice ??= await this.#choose(context, spec, features);
+    const [scored] = await scorePoints(this.#scorer, [
+      { features, choice: state.choice, baseline: state.baseline },
+    ]);
+    state.changed = true;
+    const score = scored?.score;
+    const { model } = state.choice;
+    const byModel = score !== undefined && score.model === model?.name ? score : undefined;
+    if (byModel !== undefined) this.#sketchOf(model!).add(features, byModel.score);
+    else this.#say(point, state, score?.fallback ?? state.choice.reason);
+    return assessmentOf([score, byModel === undefined ? undefined : scored?.baseline]);
+  }
+
+  /** Scores one scalar reading by what is usual at its point. */
+  reading(point: string, value: number): Assessment {
+    const state = this.#stateOf(point, 'reading');
+    state.changed = true;
+    return assessmentOf([state.baseline.update({ [READING_FEATURE]: value })]);
+  }
+
+  /** The features that raised a score, the strongest first. */
+  async reasons(point: string, score: Score, features: FeatureVector): Promise<Reason[]> {
+    const state = this.#points.get(point);
+    if (state === undefined) return [];
+    const model = state.choice?.model;
+    if (model === undefined || score.model !== model.name) return explainBaseline(state.baseline, features);
+    const contributions = await this.#scorer.contributions(model.key, features).catch(() => undefined);
+    return contributions === undefined
+      ? explainBaseline(state.baseline, features)
+      : explainModel(model.manifest, features, contributions, state.baseline);
+  }
+
+  /** Drift and score figures since the last call, model by model. */
+  takeFigures(): ModelFigures[] {
+    return [...this.#drift.values()]
+      .filter(({ sketch }) => sketch.samples > 0)
+      .map(({ model, sketch }) => {
+        const { metrics } = sketch.report();
+        sketch.reset();
+        return { model: { name: model.name, version: model.version }, metrics };
+      });
+  }
+
+  /** Baselines that changed since the last call, by point: to be stored. */
+  takeChangedBaselines(): [point: string, document: unknown][] {
+    const changed = [...this.#points].filter(([, state]) => state.changed);
+    return changed.map(([point, state]) => {
+      state.changed = false;
+      return [point, { kind: state.kind, baseline: state.baseline.toJSON() }];
+    });
+  }
+
+  /** Takes up a stored baseline. @throws SmEdgeError `BASELINE_STATE`: it is then learned anew */
+  restoreBaseline(point: string, document: unknown): void {
+    const { kind, baseline } = (document ?? {}) as { kind?: unknown; baseline?: unknown };
+    const known = kind === 'reading' ? 'reading' : 'features';
+    const options = known === 'reading' ? READING_BASELINE : FEATURE_BASELINE;
+    const state = newState(known);
+    state.baseline = Baseline.fromJSON(baseline, options);
+    this.#points.set(point, state);
+  }
+
+  /** Forgets what was learned of a point: for recordings that are not one story. */
+  forget(point: string): void {
+    this.#points.delete(point);
+  }
+
+  async #choose(context: PointContext, spec: AnalysisSpec, features: FeatureVector): Promise<ModelChoice> {
+    const choice = selectModel(
+      {
+        point: context.point,
+        machineClass: context.machineClass,
+        quantity: spec.quantity,
+        unit: spec.unit,
+        sampleRateHz: spec.sampleRateHz,
+        blockSamples: spec.blockLength,
+        features: Object.keys(features),
+      },
+      this.#config,
+      this.#catalogue,
+    );
+    if (choice.model === undefined) return choice;
+    try {
+      await this.#scorer.load(choice.model);
+      return choice;
+    } catch (thrown) {
+      const { code, message } = toSmEdgeError(thrown, 'MODEL_RUN');
+      return { model: undefined, reason: `${choice.model.key} does not load (${code}): ${message}` };
+    }
+  }
+
+  #say(point: string, state: PointState, reason: string): void {
+    if (state.said === reason) return;
+    state.said = reason;
+    this.#onFallback(point, reason);
+  }
+
+  #sketchOf(model: StoredModel): DriftSketch {
+    let entry = this.#drift.get(model.key);
+    if (entry === undefined) {
+      entry = { model, sketch: new DriftSketch(model.manifest.training.histograms) };
+      this.#drift.set(model.key, entry);
+    }
+    return entry.sketch;
+  }
+
+  #stateOf(point: string, kind: PointState['kind']): PointState {
+    let state = this.#points.get(point);
+    if (state === undefined) {
+      state = newState(kind);
+      if (this.#points.size < MAX_POINTS) this.#points.set(point, state);
+    }
+    return state;
+  }
+}
+
+const newState = (kind: PointState['kind']): PointState => ({
+  choice: undefined,
+  baseline: new Baseline(kind === 'reading' ? READING_BASELINE : FEATURE_BASELINE),
+  kind,
+  changed: false,
+  said: '',
+});
+
+function assessmentOf(candidates: readonly (Score | undefined)[]): Assessment {
+  const scores = candidates.filter((score) => score !== undefined);
+  const worst = scores.reduce<Score | undefined>(
+    (found, score) => (found === undefined || exceedance(score) > exceedance(found) ? score : found),
+    undefined,
+  );
+  return { scores, worst };
+}

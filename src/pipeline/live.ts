@@ -1,0 +1,295 @@
+import type { AlarmEngine } from '../alarms/engine.js';
+import type { Clock } from '../base/clock.js';
+import { toErrorRecord, toSmEdgeError } from '../base/errors.js';
+import type { NewId } from '../base/ids.js';
+import type { Logger } from '../base/logger.js';
+import type { Metrics } from '../base/metrics.js';
+import type { Diagnosis } from '../diagnosis/diagnose.js';
+import type { Score } from '../scoring/score.js';
+import type { Reading } from '../signals/reading.js';
+import type { SampleBlock } from '../signals/sample-block.js';
+import type { SignalBatch, SignalSink } from '../sources/part.js';
+import type { Store } from '../storage/store.js';
+import type { AnalysisClient } from './analysis/client.js';
+import type { Announcer } from './announcer.js';
+import type { Assessor } from './assessor.js';
+import { type AnalysisWindow, Channel } from './channel.js';
+import { analysisSpecOf, type MachineRegistry, type PointContext } from './machines.js';
+import type { PointBoard } from './point-board.js';
+
+export interface LiveDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly newId: NewId;
+  readonly store: Pick<Store, 'write'>;
+  readonly analysis: AnalysisClient;
+  readonly assessor: Assessor;
+  readonly alarms: AlarmEngine;
+  readonly announcer: Announcer;
+  readonly board: PointBoard;
+  readonly machines: MachineRegistry;
+  /** Signal kept in memory for each waveform point, milliseconds. */
+  readonly ringMs: number;
+}
+
+/** A channel with what the analysis of it needs to remember. */
+interface Track {
+  readonly channel: Channel;
+  readonly context: PointContext;
+  /** True for a point whose blocks are stored as they come: a snapshot would store them twice. */
+  stored: boolean;
+  busy: boolean;
+  anomalous: boolean;
+  diagnosis: Diagnosis | undefined;
+  diagnosedMs: number;
+  /** The event that said that the point became anomalous. */
+  anomalyId: string | undefined;
+}
+
+/** More waveform points than a gateway has; further ones are stored but not analysed, and counted. */
+const MAX_TRACKS = 256;
+/** A diagnosis looks at this much signal, milliseconds. */
+const DIAGNOSIS_MS = 8_000;
+/** While a point stays anomalous its diagnosis is renewed after this time, milliseconds. */
+const DIAGNOSIS_AGE_MS = 15_000;
+/** Raw signal stored with an anomaly of a point whose blocks are not stored anyway, milliseconds. */
+const SNAPSHOT_MS = 5_000;
+
+/**
+ * The daemon's way of a block: store it, put it into its ring, and for each full window: features, score, verdict,
+ * alarm. One window of a channel is under way at a time; where the analysis cannot keep up, windows are left out and
+ * counted, never queued.
+ */
+export class LivePipeline implements SignalSink {
+  readonly #deps: LiveDeps;
+  readonly #tracks = new Map<string, Track>();
+  readonly #underWay = new Set<Promise<unknown>>();
+  readonly #counters;
+
+  constructor(deps: LiveDeps) {
+    this.#deps = deps;
+    const { metrics } = deps;
+    this.#counters = {
+      readings: metrics.counter('sm_edge_pipeline_readings_total', 'Readings taken in, by quality.', [
+        'quality',
+      ]),
+      blocks: metrics.counter('sm_edge_pipeline_blocks_total', 'Sample blocks taken in.'),
+      samples: metrics.counter('sm_edge_pipeline_samples_total', 'Samples taken in.'),
+      gaps: metrics.counter(
+        'sm_edge_pipeline_gaps_total',
+        'Breaks in waveforms: lost blocks, pauses, bad blocks.',
+      ),
+      windows: metrics.counter('sm_edge_pipeline_windows_total', 'Windows analysed.'),
+      skipped: metrics.counter(
+        'sm_edge_pipeline_windows_skipped_total',
+        'Windows left out because the analysis was behind, or the point was one too many.',
+      ),
+      failed: metrics.counter(
+        'sm_edge_pipeline_windows_failed_total',
+        'Windows that could not be analysed.',
+        ['code'],
+      ),
+      unsaved: metrics.counter(
+        'sm_edge_pipeline_unsaved_total',
+        'Batches that nobody had to be told about and that the store did not take.',
+        ['code'],
+      ),
+    };
+  }
+
+  offer(batch: SignalBatch): void {
+    // Blocks that nobody acknowledges live in their ring; they are stored when something happens.
+    if (batch.readings !== undefined && batch.readings.length > 0) this.#save({ readings: batch.readings });
+    this.#take(batch, false);
+  }
+
+  async deliver(batch: SignalBatch): Promise<void> {
+    // Analysis does not wait for the disk: an alarm must not be late because a card is slow.
+    this.#take(batch, true);
+    await this.#deps.store.write(batch);
+  }
+
+  /** Resolves when no window is under way. */
+  async settled(): Promise<void> {
+    while (this.#underWay.size > 0) await Promise.allSettled([...this.#underWay]);
+  }
+
+  #take({ readings = [], blocks = [] }: SignalBatch, stored: boolean): void {
+    for (const reading of readings) this.#takeReading(reading);
+    for (const block of blocks) this.#takeBlock(block, stored);
+  }
+
+  #takeReading(reading: Reading): void {
+    const { alarms, announcer, assessor, board, newId } = this.#deps;
+    this.#counters.readings.inc({ quality: reading.quality });
+    board.reading(reading);
+    const correlationId = newId();
+    const transitions = [...alarms.evaluateReading(reading)];
+    if (reading.quality === 'good') {
+      const { worst } = assessor.reading(reading.point, reading.value);
+      if (worst !== undefined) {
+        board.score(reading.point, reading.timeMs, worst);
+        // Scores of scalars are stored when they say something: a year of "usual" wears the flash for nothing.
+        if (worst.anomalous)
+          this.#save({ scores: [scoreRow(reading.point, reading.timeMs, worst, correlationId)] });
+        transitions.push(...alarms.evaluateScore({ ...worst, point: reading.point, timeMs: reading.timeMs }));
+      }
+    }
+    this.#follow(announcer.transitions(transitions, correlationId));
+  }
+
+  #takeBlock(block: SampleBlock, stored: boolean): void {
+    this.#counters.blocks.inc();
+    this.#counters.samples.inc(block.samples.length);
+    const track = this.#trackOf(block);
+    if (track === undefined) {
+      this.#counters.skipped.inc();
+      return;
+    }
+    track.stored = stored;
+    if (track.channel.push(block) !== 'continued') this.#counters.gaps.inc();
+    this.#next(track);
+  }
+
+  #trackOf(block: SampleBlock): Track | undefined {
+    const known = this.#tracks.get(block.point);
+    const same =
+      known !== undefined &&
+      known.channel.spec.sampleRateHz === block.sampleRateHz &&
+      known.channel.spec.unit === block.unit;
+    if (same) return known;
+    if (known === undefined && this.#tracks.size >= MAX_TRACKS) return undefined;
+    const context = this.#deps.machines.contextOf(block.point);
+    const spec = analysisSpecOf(context, block.sampleRateHz, block.unit);
+    const track: Track = {
+      channel: new Channel(block.point, spec, this.#deps.ringMs),
+      context,
+      stored: false,
+      busy: false,
+      anomalous: false,
+      diagnosis: undefined,
+      diagnosedMs: Number.NEGATIVE_INFINITY,
+      anomalyId: undefined,
+    };
+    this.#tracks.set(block.point, track);
+    return track;
+  }
+
+  /** Starts the next window of a channel, if there is one and none is under way. */
+  #next(track: Track): void {
+    if (track.busy) return;
+    const skipped = track.channel.skipToNewest();
+    if (skipped > 0) this.#counters.skipped.inc(skipped);
+    const window = track.channel.takeWindow();
+    if (window === undefined) return;
+    track.busy = true;
+    this.#follow(
+      this.#analyse(track, window).finally(() => {
+        track.busy = false;
+        this.#next(track);
+      }),
+    );
+  }
+
+  async #analyse(track: Track, window: AnalysisWindow): Promise<void> {
+    const { analysis, assessor, alarms, announcer, board, newId } = this.#deps;
+    const { channel, context } = track;
+    const { point, spec } = channel;
+    try {
+      const features = await analysis.extract(channel.ring, window.from, window.length, spec);
+      this.#counters.windows.inc();
+      const correlationId = newId();
+      const timeMs = window.startTimeMs;
+      const durationMs = (window.length * 1000) / spec.sampleRateHz;
+      board.features(point, timeMs, features, spec.unit);
+      const { scores, worst } = await assessor.window(context, spec, features);
+      this.#save({
+        features: [{ point, timeMs, durationMs, features }],
+        scores: scores.map((score) => scoreRow(point, timeMs, score, correlationId)),
+      });
+      if (worst === undefined) return;
+      board.score(point, timeMs, worst);
+
+      const begins = worst.anomalous && !track.anomalous;
+      track.anomalous = worst.anomalous;
+      if (worst.anomalous) await this.#diagnose(track);
+      const diagnosis = worst.anomalous ? track.diagnosis : undefined;
+      board.diagnosis(point, diagnosis);
+      const transitions = alarms.evaluateScore({
+        ...worst,
+        point,
+        timeMs,
+        ...(diagnosis === undefined ? {} : { diagnosis }),
+      });
+      if (begins) {
+        const reasons = await assessor.reasons(point, worst, features);
+        const event = await announcer.anomaly(
+          { point, timeMs, score: worst, reasons, diagnosis },
+          correlationId,
+        );
+        track.anomalyId = event?.id;
+        this.#saveSnapshot(track);
+      }
+      await announcer.transitions(transitions, correlationId, track.anomalyId);
+    } catch (thrown) {
+      const error = toSmEdgeError(thrown, 'ANALYSIS');
+      this.#counters.failed.inc({ code: error.code });
+      this.#deps.logger.warn({ point, error: toErrorRecord(error) }, 'a window could not be analysed');
+    }
+  }
+
+  /** Renews the diagnosis of an anomalous point when it is old. */
+  async #diagnose(track: Track): Promise<void> {
+    const nowMs = this.#deps.clock.monotonicMs();
+    if (nowMs - track.diagnosedMs < DIAGNOSIS_AGE_MS) return;
+    const { channel } = track;
+    const { from, length } = channel.newest(DIAGNOSIS_MS);
+    if (length < channel.spec.blockLength) return;
+    track.diagnosedMs = nowMs;
+    track.diagnosis = await this.#deps.analysis.diagnose(channel.ring, from, length, channel.spec);
+  }
+
+  #saveSnapshot({ channel, stored }: Track): void {
+    if (stored) return;
+    const { from, length, startTimeMs } = channel.newest(SNAPSHOT_MS);
+    if (length === 0) return;
+    const { sampleRateHz, unit } = channel.spec;
+    const samples = channel.ring.copy(from, length);
+    this.#save({
+      blocks: [{ point: channel.point, startTimeMs, sampleRateHz, unit, samples, quality: 'good' }],
+    });
+  }
+
+  /** Stores what nobody waits for; what the store does not take is counted. */
+  #save(batch: Parameters<Store['write']>[0]): void {
+    this.#follow(
+      this.#deps.store.write(batch).catch((thrown) => {
+        this.#counters.unsaved.inc({ code: toSmEdgeError(thrown).code });
+      }),
+    );
+  }
+
+  #follow(work: Promise<unknown>): void {
+    const followed: Promise<void> = work
+      .catch((thrown) =>
+        this.#deps.logger.error({ error: toErrorRecord(thrown) }, 'an event could not be published'),
+      )
+      .then(() => {
+        this.#underWay.delete(followed);
+      });
+    this.#underWay.add(followed);
+  }
+}
+
+const scoreRow = (point: string, timeMs: number, score: Score, correlationId: string) => ({
+  point,
+  timeMs,
+  model: score.model,
+  version: score.version,
+  score: score.score,
+  threshold: score.threshold,
+  anomalous: score.anomalous,
+  ...(score.fallback === undefined ? {} : { fallback: score.fallback }),
+  correlationId,
+});

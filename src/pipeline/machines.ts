@@ -1,0 +1,63 @@
+import type { Machine } from '../diagnosis/machine.js';
+import { findBearing } from '../features/bearings.js';
+import { defaultBlockLength } from '../features/block-length.js';
+import type { AnalysisSpec, BearingGeometry } from '../features/spec.js';
+import { pointParts } from '../signals/point.js';
+
+/** What is known of a measuring point and the machine behind it. */
+export interface PointContext {
+  readonly point: string;
+  readonly machine: string;
+  readonly machineClass: string;
+  readonly quantity: string;
+  readonly speedRpm?: number;
+  readonly bearing?: BearingGeometry;
+}
+
+/** The machines of the config, asked by the names of their points. */
+export class MachineRegistry {
+  #machines: ReadonlyMap<string, Machine> = new Map();
+
+  constructor(machines: readonly Machine[]) {
+    this.replace(machines);
+  }
+
+  /** Other machines from now on. */
+  replace(machines: readonly Machine[]): void {
+    this.#machines = new Map(machines.map((machine) => [machine.id, machine]));
+  }
+
+  /** Class of a machine; `machine` where the config does not name it. */
+  classOf(machine: string): string {
+    return this.#machines.get(machine)?.class ?? 'machine';
+  }
+
+  contextOf(point: string): PointContext {
+    const { machine: id, position, quantity } = pointParts(point);
+    const machine = this.#machines.get(id);
+    const named = machine?.nameplate.bearings[position];
+    const bearing = typeof named === 'string' ? findBearing(named) : named;
+    const speedRpm = machine?.nameplate.speedRpm;
+    return {
+      point,
+      machine: id,
+      machineClass: this.classOf(id),
+      quantity,
+      ...(speedRpm === undefined ? {} : { speedRpm }),
+      ...(bearing === undefined ? {} : { bearing }),
+    };
+  }
+}
+
+/** How the blocks of a point are analysed. */
+export function analysisSpecOf(context: PointContext, sampleRateHz: number, unit: string): AnalysisSpec {
+  const { speedRpm, bearing, quantity } = context;
+  return {
+    sampleRateHz,
+    unit,
+    quantity,
+    blockLength: defaultBlockLength(sampleRateHz, speedRpm),
+    ...(speedRpm === undefined ? {} : { speedRpm }),
+    ...(bearing === undefined ? {} : { bearing }),
+  };
+}

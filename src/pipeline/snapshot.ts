@@ -1,0 +1,48 @@
+import type { PartHealth } from '../base/health.js';
+
+/** What the daemon is doing right now: for the demo's screen, `status` and, later, the console. */
+export interface GatewaySnapshot {
+  readonly timeMs: number;
+  readonly sources: readonly SourceView[];
+  readonly machines: readonly MachineView[];
+  /** Alarms that are not in the normal state, newest first. */
+  readonly alarms: readonly AlarmView[];
+}
+
+export interface SourceView extends PartHealth {
+  readonly id: string;
+  readonly type: string;
+  /** Since the start. */
+  readonly readings: number;
+  readonly blocks: number;
+  readonly samples: number;
+}
+
+export interface MachineView {
+  readonly id: string;
+  readonly class: string;
+  /** 1 is healthy, 0.5 is at the threshold; undefined until something has been scored. */
+  readonly health: number | undefined;
+  readonly points: readonly PointView[];
+}
+
+export interface PointView {
+  readonly point: string;
+  readonly unit: string;
+  /** A reading's value, or the RMS of the newest analysed window. */
+  readonly value: number | undefined;
+  readonly timeMs: number;
+  readonly score: number | undefined;
+  readonly threshold: number | undefined;
+  /** Verdict of the newest diagnosis, where there was one. */
+  readonly diagnosis: string | undefined;
+}
+
+export interface AlarmView {
+  readonly alarm: string;
+  readonly point: string;
+  readonly state: string;
+  readonly severity: string;
+  readonly message: string;
+  readonly sinceMs: number;
+}

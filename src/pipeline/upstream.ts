@@ -1,0 +1,171 @@
+import { join } from 'node:path';
+import type { Clock } from '../base/clock.js';
+import { toErrorRecord, toSmEdgeError } from '../base/errors.js';
+import type { PartHealth } from '../base/health.js';
+import type { NewId } from '../base/ids.js';
+import type { Logger } from '../base/logger.js';
+import type { Metrics } from '../base/metrics.js';
+import type { Random } from '../base/random.js';
+import { PROGRAM_VERSION } from '../base/version.js';
+import type { GatewayConfig } from '../config/schema.js';
+import type { EventBus } from '../events/bus.js';
+import type { ModelStore } from '../scoring/model-store.js';
+import type { Store } from '../storage/store.js';
+import { mlflowPart } from '../sync/mlflow/index.js';
+import type { LocalModel, ModelBindingStatus, ModelIntake, Sync } from '../sync/part.js';
+import type { Announcer } from './announcer.js';
+import type { Assessor } from './assessor.js';
+import type { ModelsInUse } from './models-in-use.js';
+
+export interface UpstreamDeps {
+  readonly config: GatewayConfig;
+  readonly configHash: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly newId: NewId;
+  readonly store: Store;
+  readonly bus: EventBus;
+  readonly announcer: Announcer;
+  readonly assessor: Assessor;
+  readonly models: ModelsInUse;
+  readonly modelStore: ModelStore;
+  readonly defaultModel: LocalModel;
+}
+
+/** The gateway's side of the exchange with MLflow: what goes up and when, and what happens to models that come down. */
+export class Upstream {
+  readonly #deps: UpstreamDeps;
+  readonly #sync: Sync;
+  readonly #intervalMs: number;
+  #stopped = false;
+  #cancelReport: () => void = () => undefined;
+
+  private constructor(deps: UpstreamDeps, sync: Sync, intervalMs: number) {
+    this.#deps = deps;
+    this.#sync = sync;
+    this.#intervalMs = intervalMs;
+  }
+
+  /** Undefined where the config names no remote. */
+  static create(deps: UpstreamDeps): Upstream | undefined {
+    const { config, configHash, clock, random, metrics, store, announcer, newId } = deps;
+    const { mlflow } = config.sync;
+    if (mlflow === undefined) return undefined;
+    const logger = deps.logger.child({ part: 'sync' });
+    const sync = mlflowPart.create(mlflow, {
+      clock,
+      random,
+      logger,
+      metrics,
+      outbox: store.outbox,
+      identity: () => ({
+        gatewayId: config.gateway.id,
+        site: config.gateway.site,
+        programVersion: PROGRAM_VERSION,
+        configHash,
+        machines: config.machines.map(({ id, class: machineClass, nameplate }) => ({
+          id,
+          class: machineClass,
+          nameplate,
+        })),
+        defaultModel: deps.defaultModel,
+      }),
+      models: modelIntake(deps),
+      dataDir: join(config.storage.path, 'sync'),
+      onStalled: ({ sinceMs, pendingRows, error }) => {
+        announcer
+          .fact(
+            'SyncStalled',
+            {
+              since: new Date(sinceMs).toISOString(),
+              pendingRows,
+              message: `MLflow cannot be reached: ${error.message}`,
+            },
+            newId(),
+          )
+          .catch((thrown) =>
+            logger.error({ error: toErrorRecord(thrown) }, 'SyncStalled could not be published'),
+          );
+      },
+      onModel: (outcome) => logModel(logger, outcome),
+    });
+    return new Upstream(deps, sync, mlflow.interval);
+  }
+
+  async start(): Promise<void> {
+    await this.#sync.start();
+    await this.#deps.bus.subscribe({ name: 'mlflow', handler: (event) => this.#sync.enqueueEvent(event) });
+    this.#schedule();
+  }
+
+  /** Hands the figures of the running period to the outbox and ends the exchange. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancelReport();
+    await this.#report();
+    await this.#sync.stop();
+  }
+
+  health(): PartHealth {
+    const { state, reason, sinceMs } = this.#sync.status;
+    return { part: 'sync mlflow', state, reason, sinceMs };
+  }
+
+  #schedule(): void {
+    if (this.#stopped) return;
+    const timer = this.#deps.clock.setTimer('figures for MLflow', this.#intervalMs, () => {
+      this.#report().finally(() => this.#schedule());
+    });
+    this.#cancelReport = () => timer.cancel();
+  }
+
+  /** Figures of the period that ends now, dated now: they keep this time however late they are sent. */
+  async #report(): Promise<void> {
+    const { assessor, announcer, clock, logger } = this.#deps;
+    const timeMs = clock.nowMs();
+    try {
+      for (const { model, metrics } of assessor.takeFigures())
+        await this.#sync.enqueueMetrics({ timeMs, model, metrics });
+      await this.#sync.enqueueMetrics({ timeMs, metrics: { 'alarms.raised': announcer.takeRaised() } });
+    } catch (thrown) {
+      logger.warn(
+        { error: toErrorRecord(thrown) },
+        'the figures of a period could not be put into the outbox',
+      );
+    }
+  }
+}
+
+function modelIntake({ models, modelStore, announcer, newId }: UpstreamDeps): ModelIntake {
+  return {
+    async admit(folder) {
+      const { name, version } = await modelStore.admit(folder);
+      return { name, version };
+    },
+    async activate(model, selector, origin) {
+      const { replaced, changed } = await models.activate(model, selector);
+      if (!changed) return;
+      const message = `${model.name}/${model.version} is in use (${origin.registeredName}, alias ${origin.alias})`;
+      await announcer.fact(
+        'ModelPromoted',
+        { ...model, selector, origin, replaced: replaced ?? null, message },
+        newId(),
+      );
+    },
+  };
+}
+
+function logModel(
+  logger: Logger,
+  { registeredName, alias, state, version, reason }: ModelBindingStatus,
+): void {
+  const facts = { registeredName, alias, version };
+  if (state === 'active') logger.info(facts, 'a model from MLflow is in use');
+  else
+    logger.warn(
+      { ...facts, reason: toSmEdgeError(reason ?? state).message },
+      `a model from MLflow is ${state}`,
+    );
+}
