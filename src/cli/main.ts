@@ -1,0 +1,58 @@
+import { Command, CommanderError } from 'commander';
+import { PROGRAM_VERSION } from '../base/version.js';
+import type { RegisterVerb } from './context.js';
+import { type CliContext, EXIT } from './output.js';
+
+/** Each verb's module is loaded only when the verb is typed: `features` needs no broker and `check` no model. */
+const VERBS: readonly { readonly name: string; load(): Promise<{ register: RegisterVerb }> }[] = [
+  { name: 'check', load: () => import('./check.js') },
+  { name: 'run', load: () => import('./run.js') },
+  { name: 'demo', load: () => import('./demo.js') },
+  { name: 'simulate', load: () => import('./simulate.js') },
+  { name: 'features', load: () => import('./features.js') },
+  { name: 'replay', load: () => import('./replay.js') },
+  { name: 'models', load: () => import('./models.js') },
+];
+
+/**
+ * The command line. Exit code 0 done, 1 failed, 2 wrong usage or config.
+ * @param argv as of the process, program name included
+ */
+export async function main(
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+  streams: Pick<CliContext, 'out' | 'err'> = { out: process.stdout, err: process.stderr },
+): Promise<number> {
+  const context: CliContext = { env, ...streams };
+  let exitCode: number = EXIT.done;
+  const program = new Command('sm-edge')
+    .description('Smart Maintenance Edge: condition monitoring on the industrial gateway')
+    .version(PROGRAM_VERSION)
+    .showHelpAfterError('(sm-edge --help lists the verbs)')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => context.out.write(text),
+      writeErr: (text) => context.err.write(text),
+    });
+  const typed = argv[2];
+  const wanted = VERBS.some(({ name }) => name === typed)
+    ? VERBS.filter(({ name }) => name === typed)
+    : VERBS;
+  for (const verb of wanted) {
+    const { register } = await verb.load();
+    register(program, context, (code) => {
+      exitCode = code;
+    });
+  }
+  if (typed === undefined) {
+    program.outputHelp();
+    return EXIT.usage;
+  }
+  try {
+    await program.parseAsync([...argv]);
+  } catch (thrown) {
+    if (!(thrown instanceof CommanderError)) throw thrown;
+    return thrown.exitCode === 0 ? EXIT.done : EXIT.usage;
+  }
+  return exitCode;
+}

@@ -1,0 +1,110 @@
+import { resolve } from 'node:path';
+import { systemClock } from '../base/clock.js';
+import { toSmEdgeError } from '../base/errors.js';
+import { Metrics } from '../base/metrics.js';
+import { BUNDLED_MODELS_DIR } from '../pipeline/bundled-models.js';
+import { ModelStore } from '../scoring/model-store.js';
+import { type Quarantine, quarantine } from '../scoring/quarantine.js';
+import type { RegisterVerb } from './context.js';
+import { EXIT, Progress, reportFailure, write } from './output.js';
+
+interface ModelsOptions {
+  readonly dir?: string;
+  readonly json?: boolean;
+}
+
+/** `sm-edge models`: what is in the local model store, and whether it is whole. */
+export const register: RegisterVerb = (program, context, exit) => {
+  const models = program.command('models').description('the local model store');
+
+  const verb = (
+    name: string,
+    description: string,
+    action: (store: ModelStore, check: Quarantine, json: boolean) => Promise<number>,
+  ) =>
+    models
+      .command(name)
+      .description(description)
+      .option('--dir <folder>', "a further model folder (a gateway's own is models/ in its data folder)")
+      .option('--json', 'one JSON document on stdout')
+      .action(async (options: ModelsOptions) => {
+        const check = quarantine(systemClock);
+        try {
+          const store = new ModelStore({
+            bundledDir: BUNDLED_MODELS_DIR,
+            localDir: options.dir === undefined ? BUNDLED_MODELS_DIR : resolve(options.dir),
+            quarantine: check,
+            metrics: new Metrics(),
+          });
+          exit(await action(store, check, options.json === true));
+        } catch (thrown) {
+          exit(await reportFailure(context, options.json === true, thrown));
+        }
+      });
+
+  verb('list', 'models, versions, tasks and thresholds', async (store, _check, json) => {
+    const { models: found, broken } = await store.list();
+    const rows = found.map(({ name, version, origin, dir, manifest }) => ({
+      name,
+      version,
+      task: manifest.task,
+      threshold: manifest.threshold.value,
+      origin,
+      dir,
+    }));
+    const faults = broken.map(({ dir, error }) => ({ dir, code: error.code, message: error.message }));
+    await write(
+      context.out,
+      json
+        ? `${JSON.stringify({ models: rows, broken: faults })}\n`
+        : [
+            ...rows.map(
+              (row) =>
+                `${`${row.name}/${row.version}`.padEnd(32)} ${row.task.padEnd(10)} ${row.origin}  ${row.dir}\n`,
+            ),
+            ...faults.map((fault) => `${'BROKEN'.padEnd(32)} ${fault.dir}: ${fault.message}\n`),
+          ].join(''),
+    );
+    return EXIT.done;
+  });
+
+  verb(
+    'verify',
+    'check manifest, size, sha256, graph and golden vectors of every model',
+    async (store, check, json) => {
+      const { models: found, broken } = await store.list();
+      const progress = new Progress(context, 'verify', found.length);
+      const results = broken.map(({ dir, error }) => ({
+        model: dir,
+        ok: false,
+        code: error.code,
+        message: error.message,
+      }));
+      for (const [index, model] of found.entries()) {
+        progress.update(index, model.key);
+        try {
+          await check(model.path, model.manifest);
+          results.push({
+            model: model.key,
+            ok: true,
+            code: '',
+            message: 'whole; the golden vectors reproduce',
+          });
+        } catch (thrown) {
+          const { code, message } = toSmEdgeError(thrown);
+          results.push({ model: model.key, ok: false, code, message });
+        }
+      }
+      progress.end();
+      await write(
+        context.out,
+        json
+          ? `${JSON.stringify(results)}\n`
+          : results
+              .map(({ model, ok, message }) => `${ok ? 'good' : 'BAD '} ${model}: ${message}\n`)
+              .join(''),
+      );
+      return results.every(({ ok }) => ok) ? EXIT.done : EXIT.failed;
+    },
+  );
+};
