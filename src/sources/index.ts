@@ -1,5 +1,23 @@
-import { modbusPart } from './modbus/index.js';
+import { z } from 'zod';
 import { mqttPart } from './mqtt/index.js';
+import type { Source, SourceDeps, SourcePart } from './part.js';
 
 /** Every kind of source: one folder and one line here. */
-export const sourceParts = [mqttPart, modbusPart] as const;
+export const sourceParts = [mqttPart] as const;
+
+type ConfigOf<P> = P extends SourcePart<infer C> ? C : never;
+
+/** One entry of `sources:`, told apart by its `type`. */
+export type SourceConfig = ConfigOf<(typeof sourceParts)[number]>;
+
+type Discriminable = z.ZodType<SourceConfig> & z.core.$ZodTypeDiscriminable;
+
+export const sourceConfigSchema: z.ZodType<SourceConfig> = z.discriminatedUnion(
+  'type',
+  sourceParts.map((part) => part.configSchema) as unknown as [Discriminable, ...Discriminable[]],
+);
+
+export function createSource(config: SourceConfig, deps: SourceDeps): Source {
+  const part = sourceParts.find(({ type }) => type === config.type)!;
+  return part.create(config as never, deps);
+}
