@@ -135,6 +135,7 @@ describe('a model that is refused', () => {
           model,
           manifestOf(model, {
             inputs: { kind: 'features', tensor: 'features', features: ['a', 'b', 'c'] },
+            output: { tensor: 'score', meaning: 'x', anomalous: 'above' },
             golden: { vectors: [{ input: [0, 0, 0], output: 1 }] },
           }),
         ];

@@ -8,7 +8,7 @@ const TAIL = 0.05;
  */
 export function extremeQuantile(sample: readonly number[], probability: number): number {
   const sorted = [...sample].sort((a, b) => a - b);
-  const count = Math.max(20, Math.ceil(TAIL * sorted.length));
+  const count = Math.max(10, Math.ceil(TAIL * sorted.length));
   if (sorted.length < 2 * count) throw new RangeError(`${sorted.length} values are too few for a tail`);
   const limit = sorted[sorted.length - count - 1]!;
   const excesses = sorted.slice(-count).map((value) => value - limit);
