@@ -3,6 +3,13 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import type { Aedes, AedesPublishPacket, AuthenticateError, Client } from 'aedes';
 import { SmEdgeError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
+import {
+  limitQueues,
+  MAX_SUBSCRIPTIONS,
+  type QueuePersistence,
+  RetainedLimit,
+  SessionLimit,
+} from './broker-limits.js';
 import type { EmbeddedBrokerConfig } from './config.js';
 
 /** A message that a client publishes, before the broker acknowledges it. */
@@ -24,12 +31,16 @@ export interface EmbeddedBrokerOptions {
   readonly onPublish: (publication: Publication) => Promise<void> | undefined;
   /** A connection was refused, for the counter: over maxConnections, not authorised, packet too large. */
   readonly onRefused: (reason: 'connections' | 'credentials' | 'size') => void;
+  /** A message was left out of the full queue of an absent or slow client. */
+  readonly onDropped: () => void;
   /** The listening socket failed after the start. */
   readonly onError: (error: unknown) => void;
 }
 
 /** Connection attempts that have not yet said who they are. */
 const CONNECT_TIMEOUT_MS = 10_000;
+/** A client that takes nothing for so long is disconnected: all others wait for it. */
+const SLOW_CLIENT_TIMEOUT_MS = 5_000;
 
 export interface ListenAddress {
   readonly host: string;
@@ -45,6 +56,9 @@ export function parseListen(listen: string): ListenAddress {
 export class EmbeddedBroker {
   readonly #options: EmbeddedBrokerOptions;
   readonly #sockets = new Set<Socket>();
+  readonly #clients = new Set<PausableClient>();
+  readonly #sessions = new SessionLimit();
+  readonly #retained = new RetainedLimit();
   #aedes: Aedes | undefined;
   #server: Server | undefined;
 
@@ -55,17 +69,28 @@ export class EmbeddedBroker {
   /** Starts and resolves with the address; rejects where the port is taken. */
   async start(): Promise<ListenAddress> {
     const { Aedes } = await import('aedes');
-    const { config, onPublish, logger } = this.#options;
+    const { config, onPublish, onDropped, logger } = this.#options;
     const aedes = await Aedes.createBroker({
       connectTimeout: CONNECT_TIMEOUT_MS,
+      drainTimeout: SLOW_CLIENT_TIMEOUT_MS,
+      preConnect: (_client, packet, done) => {
+        packet.clean = !this.#sessions.admit(packet.clientId, packet.clean ?? true);
+        done(null, true);
+      },
       authenticate: (client, username, password, done) =>
         this.#authenticate(client, username, password, done),
+      authorizeSubscribe: (client, subscription, done) => {
+        const { subscriptions } = client as unknown as { subscriptions: Record<string, unknown> };
+        done(null, Object.keys(subscriptions).length < MAX_SUBSCRIPTIONS ? subscription : null);
+      },
       authorizePublish: (client, packet, done) => {
         if (packet.topic.startsWith('$')) return done(new Error('topics that start with $ are reserved'));
+        const payload = toBuffer(packet.payload);
+        // Over the limit the message goes to everybody who listens now, and is kept for nobody.
+        if (packet.retain && !this.#retained.admit(packet.topic, payload.length)) packet.retain = false;
         const stored = this.#seenBefore(client, packet).then((seen) => {
-          if (seen) return undefined;
           const { topic, qos, dup } = packet;
-          return onPublish({ topic, payload: toBuffer(packet.payload), qos, repeated: dup });
+          return seen ? undefined : onPublish({ topic, payload, qos, repeated: dup });
         });
         stored.then(
           () => done(null),
@@ -73,6 +98,7 @@ export class EmbeddedBroker {
         );
       },
     });
+    limitQueues((aedes as unknown as { persistence: QueuePersistence }).persistence, onDropped);
     aedes.on('clientError', (client, error) =>
       logger.debug(
         { client: client.id, reason: error.message },
@@ -105,8 +131,13 @@ export class EmbeddedBroker {
     return { host, port: (server.address() as AddressInfo).port };
   }
 
-  get connections(): number {
-    return this.#sockets.size;
+  /** Reads nothing more from anybody until `resume`: what is not read stays with its sender. */
+  pause(): void {
+    for (const client of this.#clients) client.pause();
+  }
+
+  resume(): void {
+    for (const client of this.#clients) client.resume();
   }
 
   /** Publishes a message of the gateway itself to the clients of the broker. */
@@ -144,9 +175,15 @@ export class EmbeddedBroker {
       return;
     }
     this.#sockets.add(socket);
-    socket.once('close', () => this.#sockets.delete(socket));
     socket.setNoDelay(true);
-    limitPackets(aedes.handle(socket), config.maxPacket, () => onRefused('size'));
+    const client = aedes.handle(socket);
+    const pausable = client as unknown as PausableClient;
+    this.#clients.add(pausable);
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      this.#clients.delete(pausable);
+    });
+    limitPackets(client, config.maxPacket, () => onRefused('size'));
   }
 
   #authenticate(
@@ -189,6 +226,12 @@ const sha256 = (data: Buffer): Buffer => createHash('sha256').update(data).diges
 
 const toBuffer = (payload: AedesPublishPacket['payload']): Buffer =>
   typeof payload === 'string' ? Buffer.from(payload) : payload;
+
+/** Two methods of a client of aedes that its types leave out. */
+interface PausableClient {
+  pause(): void;
+  resume(): void;
+}
 
 interface PacketParser {
   readonly packet: { readonly length: number };

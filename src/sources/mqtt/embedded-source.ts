@@ -21,6 +21,9 @@ const RELISTEN: RetrySchedule = {
   limit: Number.POSITIVE_INFINITY,
 };
 
+/** Messages and payload bytes that may wait for the store. */
+const MAX_HELD_MESSAGES = 4_096;
+const MAX_HELD_BYTES = 32 << 20;
 const DRAIN_TIMEOUT_MS = 3_000;
 const CLOSE_TIMEOUT_MS = 1_000;
 
@@ -46,6 +49,7 @@ export class EmbeddedBrokerSource implements Source {
   #server: EmbeddedBroker | undefined;
   #address: ListenAddress | undefined;
   #loop: Promise<void> | undefined;
+  #paused = false;
 
   constructor(config: MqttConfig, broker: EmbeddedBrokerConfig, deps: SourceDeps) {
     this.#config = config;
@@ -96,6 +100,7 @@ export class EmbeddedBrokerSource implements Source {
       logger: this.#deps.logger,
       onPublish: (publication) => this.#take(publication),
       onRefused: (reason) => this.#metrics.refusedClient(reason),
+      onDropped: () => this.#metrics.dropped(),
       onError: (error) => this.#fail(error),
     });
     this.#address = await server.start();
@@ -137,7 +142,10 @@ export class EmbeddedBrokerSource implements Source {
       refused: (error) => {
         if (this.#collector === collector) this.#refuseAll(error);
       },
-      changed: () => this.#metrics.inFlight(collector.heldMessages),
+      changed: () => {
+        this.#metrics.inFlight(collector.heldMessages);
+        this.#regulate();
+      },
     });
     return collector;
   }
@@ -163,7 +171,18 @@ export class EmbeddedBrokerSource implements Source {
       };
       this.#waiting.add(waiting);
       this.#collector.hold(decoded, payload.length, waiting);
+      this.#regulate();
     });
+  }
+
+  /** Back-pressure: while too much waits for the store, the broker reads nothing. */
+  #regulate(): void {
+    const { heldMessages, heldBytes } = this.#collector;
+    const full = heldMessages >= MAX_HELD_MESSAGES || heldBytes >= MAX_HELD_BYTES;
+    // Paused again with every message while full: a client that connects meanwhile has not heard of it.
+    if (full) this.#server?.pause();
+    else if (this.#paused) this.#server?.resume();
+    this.#paused = full;
   }
 
   /** The publishers of what is not stored are disconnected; they send it again when they are back. */
@@ -179,5 +198,6 @@ export class EmbeddedBrokerSource implements Source {
     const refused = this.#waiting;
     this.#waiting = new Set();
     for (const one of refused) one.reject(error);
+    this.#regulate();
   }
 }

@@ -48,6 +48,10 @@ export class MqttMetrics {
         'sm_edge_mqtt_connection_losses_total',
         'Connections to the broker that were lost or could not be made',
       ),
+      dropped: counter(
+        'sm_edge_mqtt_dropped_for_clients_total',
+        'Messages that the embedded broker left out of the full queue of an absent or slow client',
+      ),
       refusedClients: metrics.counter(
         'sm_edge_mqtt_refused_clients_total',
         'Clients that the embedded broker refused: connections (too many), credentials, size (packet too large)',
@@ -91,6 +95,10 @@ export class MqttMetrics {
 
   loss(): void {
     this.#registered.losses.inc({ source: this.#source });
+  }
+
+  dropped(): void {
+    this.#registered.dropped.inc({ source: this.#source });
   }
 
   refusedClient(reason: RefusedClientReason): void {

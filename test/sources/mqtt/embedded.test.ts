@@ -1,8 +1,14 @@
 import { connect } from 'node:net';
+import mqtt from 'mqtt';
 import { afterEach, describe, expect, it } from 'vitest';
 import { isGood, publisher, type Started, startSource, TestSink, until } from './support.js';
 
 const COUNT = { filter: 'count/{machine}', point: '{machine}.count', payload: { kind: 'number', unit: '1' } };
+const WAVEFORM = {
+  filter: 'wave/{machine}',
+  point: '{machine}.acceleration',
+  payload: { kind: 'waveform', sampleRateHz: 25_600, unit: 'g' },
+};
 
 describe('the embedded broker', () => {
   const open: { stop(): Promise<void> }[] = [];
@@ -10,8 +16,9 @@ describe('the embedded broker', () => {
   const start = async (
     embedded: object = {},
     sink = new TestSink(),
+    subscriptions: object[] = [COUNT],
   ): Promise<Started & { url: string; port: number }> => {
-    const config = { broker: { embedded: { listen: '127.0.0.1:0', ...embedded } }, subscriptions: [COUNT] };
+    const config = { broker: { embedded: { listen: '127.0.0.1:0', ...embedded } }, subscriptions };
     const started = await startSource(config, { sink });
     open.push(started.source);
     await isGood(started.source);
@@ -98,5 +105,67 @@ describe('the embedded broker', () => {
     client.publish('count/a', Buffer.alloc(2000), { qos: 0 });
     await closed;
     expect(await counter('sm_edge_mqtt_refused_clients_total', { reason: 'size' })).toBe(1);
+  });
+
+  it('keeps a session for an absent client, but not without end', async () => {
+    const { url, counter } = await start();
+    const options = { clientId: 'dashboard', clean: false };
+    const first = await publish(url, options);
+    await first.subscribeAsync('#', { qos: 1 });
+    await first.endAsync();
+    const client = await publish(url);
+    for (let i = 0; i < 1200; i += 50) {
+      await Promise.all(
+        Array.from({ length: 50 }, (_, k) => client.publishAsync('other', String(i + k), { qos: 1 })),
+      );
+    }
+    await until(async () => expect(await counter('sm_edge_mqtt_dropped_for_clients_total')).toBe(200));
+    const heard: string[] = [];
+    const second = mqtt.connect(url, { ...options, protocolVersion: 4 });
+    open.push({ stop: () => second.endAsync(true) });
+    second.on('message', (_topic, payload) => heard.push(String(payload)));
+    await until(() => expect(heard).toHaveLength(1000));
+    expect(heard[0]).toBe('0');
+    // The queue is empty again: the next message is taken.
+    await client.publishAsync('other', 'last', { qos: 1 });
+    await until(() => expect(heard.at(-1)).toBe('last'));
+  });
+
+  it('is not held up by a client that does not read', async () => {
+    const { url, port, sink } = await start();
+    const deaf = connect(port, '127.0.0.1');
+    open.push({ stop: async () => void deaf.destroy() });
+    // CONNECT (client id "deaf", clean session, no keep-alive) and SUBSCRIBE to "#", byte by byte.
+    deaf.write(Buffer.from('101000044d51545404020000000464656166', 'hex'));
+    await new Promise((resolve) => deaf.once('data', resolve));
+    deaf.write(Buffer.from('8206000100012300', 'hex'));
+    await new Promise((resolve) => deaf.once('data', resolve));
+    deaf.pause();
+    const client = await publish(url);
+    const big = Buffer.alloc(256 << 10, 0x20);
+    for (let i = 0; i < 150; i++) await client.publishAsync('other', big, { qos: 1 });
+    await client.publishAsync('count/a', '7', { qos: 1 });
+    expect(sink.readings).toHaveLength(1);
+  });
+
+  it('reads no more than it may hold while the store takes nothing', async () => {
+    const sink = new TestSink();
+    sink.automatic = false;
+    const { url, counter } = await start({}, sink, [WAVEFORM]);
+    const client = await publish(url);
+    const payload = Buffer.alloc(256 << 10);
+    let acknowledged = 0;
+    for (let i = 0; i < 400; i++) {
+      client.publish('wave/a', payload, { qos: 1 }, () => {
+        acknowledged++;
+      });
+    }
+    await until(async () => expect(await counter('sm_edge_mqtt_in_flight')).toBeGreaterThanOrEqual(128));
+    // 32 MiB, and what had been read of each connection.
+    expect(await counter('sm_edge_mqtt_in_flight')).toBeLessThan(140);
+    sink.automatic = true;
+    sink.storeAll();
+    await until(() => expect(acknowledged).toBe(400), 20_000);
+    expect(sink.blocks).toHaveLength(400);
   });
 });
