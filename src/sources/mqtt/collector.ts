@@ -1,8 +1,8 @@
 import type { Reading } from '../../signals/reading.js';
 import type { SampleBlock } from '../../signals/sample-block.js';
 import type { SignalSink } from '../part.js';
+import type { Decoded } from '../payloads/payload.js';
 import { AckWindow } from './ack-window.js';
-import type { Decoded } from './payloads/payload.js';
 
 /** A group is handed over at the latest at this size; normally at the end of the current turn of the event loop. */
 const MAX_GROUP_MESSAGES = 256;

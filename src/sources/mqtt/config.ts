@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { byteSize, duration, identifier } from '../../base/schema.js';
 import { POINT_NAME } from '../../signals/point.js';
-import { payloadChannels, payloadSchema } from './payloads/index.js';
+import { payloadChannels, payloadSchema } from '../payloads/index.js';
 import { fillTemplate, templateNames, topicFilterFault, topicPattern } from './topic-filter.js';
 
 const topicFilter = () =>

@@ -2,9 +2,9 @@ import { SmEdgeError, toSmEdgeError } from '../../base/errors.js';
 import type { Reading } from '../../signals/reading.js';
 import type { SampleBlock } from '../../signals/sample-block.js';
 import type { SourceDeps } from '../part.js';
+import type { Arrival, Decoded, PayloadDecoder } from '../payloads/payload.js';
 import type { MqttConfig } from './config.js';
 import type { MqttMetrics, UnusableReason } from './mqtt-metrics.js';
-import type { Arrival, Decoded, PayloadDecoder } from './payloads/payload.js';
 import { type Route, TopicRouter } from './topic-router.js';
 
 /** A topic whose payloads cannot be decoded is reported this often at most. */

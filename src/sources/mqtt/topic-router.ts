@@ -1,7 +1,7 @@
 import { POINT_NAME } from '../../signals/point.js';
+import { createDecoder, payloadChannels } from '../payloads/index.js';
+import type { PayloadDecoder } from '../payloads/payload.js';
 import type { Subscription } from './config.js';
-import { createDecoder, payloadChannels } from './payloads/index.js';
-import type { PayloadDecoder } from './payloads/payload.js';
 import { fillTemplate, pointSegment, type TopicPattern, topicPattern } from './topic-filter.js';
 
 /** What becomes of the messages of one topic. */

@@ -1,4 +1,4 @@
-import { SmEdgeError } from '../../../base/errors.js';
+import { SmEdgeError } from '../../base/errors.js';
 
 /** A payload that will never decode. `message` says what was found, without the payload itself. */
 export const invalidPayload = (message: string, hint?: string): SmEdgeError =>

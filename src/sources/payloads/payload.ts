@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import type { Reading } from '../../../signals/reading.js';
-import type { SampleBlock } from '../../../signals/sample-block.js';
+import type { Reading } from '../../signals/reading.js';
+import type { SampleBlock } from '../../signals/sample-block.js';
 
 /** What a message turned into. */
 export interface Decoded {
@@ -17,11 +17,11 @@ export interface Decoded {
 export interface Arrival {
   /** Wall clock, milliseconds since the Unix epoch. */
   readonly timeMs: number;
-  /** The broker marks it as perhaps sent before (DUP). */
+  /** The transport marks it as perhaps sent before (the DUP flag of MQTT). */
   readonly repeated: boolean;
 }
 
-/** Decodes the payloads of one topic. One per topic, so it may remember sequence numbers and block times. */
+/** Decodes the payloads of one topic or line. One for each, so it may remember sequence numbers and block times. */
 export interface PayloadDecoder {
   /** Throws a `PAYLOAD_INVALID` error for a payload that will never decode, however often it is sent again. */
   decode(payload: Uint8Array, arrival: Arrival): Decoded;

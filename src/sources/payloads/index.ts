@@ -1,12 +1,21 @@
 import { z } from 'zod';
 import { csvPayload } from './csv.js';
+import { fieldsPayload } from './fields.js';
 import { jsonPayload } from './json.js';
 import { numberPayload } from './number.js';
+import { patternPayload } from './pattern.js';
 import type { PayloadDecoder, PayloadKind, PointOf } from './payload.js';
 import { waveformPayload } from './waveform.js';
 
 /** Every payload kind: one file, one line here and one in the schema. */
-const PAYLOAD_KINDS = [waveformPayload, jsonPayload, numberPayload, csvPayload] as const;
+const PAYLOAD_KINDS = [
+  waveformPayload,
+  jsonPayload,
+  numberPayload,
+  csvPayload,
+  fieldsPayload,
+  patternPayload,
+] as const;
 
 export const payloadSchema = z
   .discriminatedUnion('kind', [
@@ -14,6 +23,8 @@ export const payloadSchema = z
     jsonPayload.configSchema,
     numberPayload.configSchema,
     csvPayload.configSchema,
+    fieldsPayload.configSchema,
+    patternPayload.configSchema,
   ])
   .describe('How a message is written');
 

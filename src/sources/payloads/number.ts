@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { scalarReading, scalarShape } from '../../scalar.js';
+import { scalarReading, scalarShape } from '../scalar.js';
 import { NO_BLOCKS, type PayloadDecoder, type PayloadKind, type PointOf } from './payload.js';
-import { excerpt, invalidPayload, parseNumberText } from './scalar.js';
+import { excerpt, invalidPayload, parseNumberText } from './text.js';
 
 const configSchema = z.strictObject({
   kind: z.literal('number').describe('The payload is one number as text, such as 23.4'),

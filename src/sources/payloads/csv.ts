@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import type { Reading } from '../../../signals/reading.js';
-import { scalarReading, scalarShape } from '../../scalar.js';
+import type { Reading } from '../../signals/reading.js';
+import { scalarReading, scalarShape } from '../scalar.js';
 import { BlockTiming } from './block-timing.js';
 import { NO_BLOCKS, NO_READINGS, type PayloadDecoder, type PayloadKind, type PointOf } from './payload.js';
-import { excerpt, invalidPayload, parseNumberText } from './scalar.js';
+import { excerpt, invalidPayload, parseNumberText } from './text.js';
 import { timestampMs, timeUnit } from './timestamp.js';
 
 const column = (what: string) =>

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import type { Reading } from '../../../signals/reading.js';
-import { scalarReading, scalarShape } from '../../scalar.js';
+import type { Reading } from '../../signals/reading.js';
+import { scalarReading, scalarShape } from '../scalar.js';
 import { BlockTiming } from './block-timing.js';
 import { jsonPath } from './json-path.js';
 import { NO_BLOCKS, NO_READINGS, type PayloadDecoder, type PayloadKind, type PointOf } from './payload.js';
-import { invalidPayload, parseNumberText } from './scalar.js';
+import { invalidPayload, parseNumberText } from './text.js';
 import { timestampMs, timeUnit } from './timestamp.js';
 
 const path = () =>

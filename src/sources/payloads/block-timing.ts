@@ -1,5 +1,5 @@
-import { BlockClock } from '../../../signals/block-clock.js';
-import type { SampleBlock } from '../../../signals/sample-block.js';
+import { BlockClock } from '../../signals/block-clock.js';
+import type { SampleBlock } from '../../signals/sample-block.js';
 import { type Arrival, type Decoded, NO_READINGS } from './payload.js';
 
 /** The samples of one channel, decoded. */

@@ -1,9 +1,10 @@
 import { z } from 'zod';
-import { fieldModulus, HEADER_FIELD_TYPES, headerFieldBytes, readHeaderField } from '../../header-field.js';
-import { bytesPerSample, rawFullScale, readSamples, SAMPLE_ENCODINGS } from '../../sample-encoding.js';
 import { BlockTiming, type ChannelSamples } from './block-timing.js';
+import { channelName } from './channel-name.js';
+import { fieldModulus, HEADER_FIELD_TYPES, headerFieldBytes, readHeaderField } from './header-field.js';
 import type { PayloadDecoder, PayloadKind, PointOf } from './payload.js';
-import { invalidPayload } from './scalar.js';
+import { bytesPerSample, rawFullScale, readSamples, SAMPLE_ENCODINGS } from './sample-encoding.js';
+import { invalidPayload } from './text.js';
 import { TIME_UNITS, timestampMs } from './timestamp.js';
 
 const MAX_SAMPLE_RATE_HZ = 10e6;
@@ -79,7 +80,7 @@ const configSchema = z
       .optional()
       .describe('Samples per channel in each payload: one that holds another number is refused as truncated'),
     channels: z
-      .array(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/, 'use letters, digits, "-" and "_"'))
+      .array(channelName())
       .min(1)
       .max(64)
       .refine((names) => new Set(names).size === names.length, 'a channel stands twice')

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SmEdgeError } from '#sm/base/errors.js';
-import { createDecoder, payloadSchema } from '#sm/sources/mqtt/payloads/index.js';
-import type { Arrival, Decoded } from '#sm/sources/mqtt/payloads/payload.js';
-import { SAMPLE_ENCODINGS, type SampleEncoding } from '#sm/sources/sample-encoding.js';
+import { createDecoder, payloadSchema } from '#sm/sources/payloads/index.js';
+import type { Arrival, Decoded } from '#sm/sources/payloads/payload.js';
+import { SAMPLE_ENCODINGS, type SampleEncoding } from '#sm/sources/payloads/sample-encoding.js';
 
 const ARRIVAL: Arrival = { timeMs: 1_750_000_000_000, repeated: false };
 
