@@ -1,0 +1,124 @@
+import { connect } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { z } from 'zod';
+import { SmEdgeError } from '../base/errors.js';
+
+/** Settings of a serial port, as configs write them. */
+export const serialPortShape = {
+  path: z
+    .string()
+    .min(1)
+    .max(4096)
+    .describe('Serial port; a name under /dev/serial/by-id stays the same when ports are renumbered'),
+  baudRate: z.number().int().min(50).max(12_000_000).default(19_200).describe('Bits per second'),
+  dataBits: z
+    .union([z.literal(5), z.literal(6), z.literal(7), z.literal(8)])
+    .default(8)
+    .describe('Data bits of a character'),
+  parity: z.enum(['none', 'even', 'odd']).default('none').describe('Parity'),
+  stopBits: z
+    .union([z.literal(1), z.literal(2)])
+    .default(1)
+    .describe('Stop bits'),
+  rtscts: z.boolean().default(false).describe('Hardware flow control (RTS/CTS)'),
+};
+
+export interface SerialPortSettings {
+  readonly path: string;
+  readonly baudRate: number;
+  readonly dataBits: 5 | 6 | 7 | 8;
+  readonly parity: 'none' | 'even' | 'odd';
+  readonly stopBits: 1 | 2;
+  readonly rtscts: boolean;
+}
+
+export type LineTarget = SerialPortSettings | { readonly host: string; readonly port: number };
+
+/** Where a line leads, for messages. */
+export const lineName = (target: LineTarget): string =>
+  'path' in target ? target.path : `${target.host}:${target.port}`;
+
+const HINTS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there: is the device on, and the port right?',
+  ETIMEDOUT: 'the host does not answer: check the address, the cable and the firewall',
+  EHOSTUNREACH: 'there is no route to the host: check the address and the cable',
+  ENETUNREACH: 'there is no network: check the cable and the network settings of this gateway',
+  ENOTFOUND: 'the name of the host is unknown: check it and the DNS of this gateway',
+  ECONNRESET: 'the device broke the connection off: does it allow only one connection?',
+};
+
+function serialHint(message: string): string {
+  if (/no such file/i.test(message))
+    return 'is the adapter plugged in? `ls -l /dev/serial/by-id` shows the ports';
+  if (/permission denied|access denied/i.test(message))
+    return 'the user of the daemon may not open it: add it to the group dialout';
+  if (/lock|busy|resource temporarily/i.test(message)) return 'another program holds the port';
+  return 'check the path and the adapter';
+}
+
+/** Why a line could not be opened, or broke: always worth trying again. */
+export function lineFault(thrown: unknown, target: LineTarget): SmEdgeError {
+  if (thrown instanceof SmEdgeError) return thrown;
+  const { code, message } = thrown as { code?: unknown; message?: unknown };
+  const text = String(message ?? thrown);
+  const hint = 'path' in target ? serialHint(text) : HINTS[String(code)];
+  return new SmEdgeError('LINE_DOWN', `${lineName(target)}: ${text}`, {
+    retryable: true,
+    cause: thrown,
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
+
+/**
+ * Opens a serial port or a TCP connection as a stream of bytes.
+ * Rejects with a retryable `LINE_DOWN`, also when `signal` is aborted: the caller's deadline.
+ */
+export function openLine(target: LineTarget, signal: AbortSignal): Promise<Duplex> {
+  return 'path' in target ? openSerialPort(target, signal) : openTcp(target, signal);
+}
+
+function openTcp(target: { host: string; port: number }, signal: AbortSignal): Promise<Duplex> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: target.host, port: target.port, noDelay: true });
+    // A peer that lost its power says nothing; the kernel's probes find that out on an idle link.
+    socket.setKeepAlive(true, 15_000);
+    const finish = (settle: () => void) => {
+      signal.removeEventListener('abort', onAbort);
+      socket.off('error', onError);
+      settle();
+    };
+    const onError = (error: Error) => finish(() => reject(lineFault(error, target)));
+    const onAbort = () => {
+      socket.destroy();
+      finish(() => reject(lineFault(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' }), target)));
+    };
+    if (signal.aborted) return onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    socket.once('error', onError);
+    socket.once('connect', () => finish(() => resolve(socket)));
+  });
+}
+
+async function openSerialPort(target: SerialPortSettings, signal: AbortSignal): Promise<Duplex> {
+  // Loaded here: a gateway without serial ports need not pay for the native part.
+  const { SerialPort } = await import('serialport');
+  return new Promise((resolve, reject) => {
+    const { path, baudRate, dataBits, parity, stopBits, rtscts } = target;
+    const port = new SerialPort({ path, baudRate, dataBits, parity, stopBits, rtscts, autoOpen: false });
+    let given = false;
+    const onAbort = () => {
+      given = true;
+      reject(lineFault(new Error('cannot be opened in time'), target));
+    };
+    if (signal.aborted) return onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    port.open((error) => {
+      signal.removeEventListener('abort', onAbort);
+      if (given) {
+        // Opened after all, and nobody waits for it any more.
+        if (error === null) port.close();
+      } else if (error === null || error === undefined) resolve(port);
+      else reject(lineFault(error, target));
+    });
+  });
+}

@@ -1,0 +1,279 @@
+import type { Duplex } from 'node:stream';
+import { type Clock, sleep, type Timer } from '../../base/clock.js';
+import { SmEdgeError } from '../../base/errors.js';
+import { type Frame, type Framing, MbapFraming, RtuFraming } from './framing.js';
+import { LateAnswers } from './late-answers.js';
+import {
+  type Answer,
+  answerBytes,
+  encodePdu,
+  exceptionText,
+  functionCode,
+  parseAnswer,
+  type Request,
+} from './protocol.js';
+
+/** After so many deadlines without one byte from anybody, a TCP connection is taken for dead. */
+const SILENT_DEADLINES = 3;
+
+/** What came in that was not wanted, by kind: each is discarded and counted. */
+export type Discarded = 'stale' | 'wrong-unit' | 'mismatch' | 'unsolicited' | 'repeated';
+
+export interface ExchangeOptions {
+  readonly clock: Clock;
+  readonly framing: 'mbap' | 'rtu';
+  /** Deadline of one request, ms. */
+  readonly timeoutMs: number;
+  /** RTU: the line is quiet for this long before a request, and after an answer, ms. */
+  readonly silenceMs: number;
+  /** Give the connection up after three deadlines without a byte: sense over TCP, none on a wire. */
+  readonly abandonSilent: boolean;
+  readonly onDiscarded: (kind: Discarded) => void;
+  readonly onGarbage: (bytes: number) => void;
+}
+
+interface Waiting {
+  readonly request: Request;
+  readonly transactionId: number;
+  readonly timer: Timer;
+  settle(outcome: Answer | SmEdgeError): void;
+}
+
+/** One open connection to one or many units: one request at a time, and the answer to that request or none. */
+export class Exchange {
+  readonly #stream: Duplex;
+  readonly #options: ExchangeOptions;
+  readonly #framing: Framing;
+  readonly #late: LateAnswers | undefined;
+  #waiting: Waiting | undefined;
+  /** The last answer, while the line is watched for a second one. */
+  #guarded: { readonly request: Request; readonly answer: Answer; contradicted: boolean } | undefined;
+  #transactionId = 0;
+  #lastByteMs = Number.NEGATIVE_INFINITY;
+  #silentDeadlines = 0;
+  #garbageSeen = 0;
+  #fault: SmEdgeError | undefined;
+  #resolveClosed!: (fault: SmEdgeError) => void;
+  /** Resolves when the connection is over, with the reason. */
+  readonly closed = new Promise<SmEdgeError>((resolve) => {
+    this.#resolveClosed = resolve;
+  });
+
+  constructor(stream: Duplex, options: ExchangeOptions) {
+    this.#stream = stream;
+    this.#options = options;
+    this.#late = options.framing === 'rtu' ? new LateAnswers(2 * options.timeoutMs) : undefined;
+    this.#framing =
+      options.framing === 'mbap' ? new MbapFraming() : new RtuFraming((...start) => this.#expects(...start));
+    stream.on('data', (chunk: Buffer) => this.#receive(chunk));
+    stream.on('error', (error: Error) => this.#end(linkError(error.message)));
+    stream.on('close', () => this.#end(linkError('the connection was closed')));
+    stream.on('end', () => this.#end(linkError('the device closed the connection')));
+  }
+
+  /** How long no request may go to this unit, since a late answer of it may be on its way, ms. */
+  waitMs(unitId: number): number {
+    return this.#late?.waitMs(unitId, this.#options.clock.monotonicMs()) ?? 0;
+  }
+
+  /**
+   * The data of the answer. Rejects with `MODBUS_TIMEOUT`, `MODBUS_EXCEPTION` (`details.exception`),
+   * `MODBUS_DOUBTFUL` (RTU: more came than was asked for) or `LINE_DOWN`.
+   */
+  async transact(request: Request): Promise<Buffer> {
+    const late = this.#late;
+    if (late === undefined) return dataOf(await this.#ask(request), request);
+    const { clock } = this.#options;
+    const { unitId } = request;
+    if (!('write' in request) && late.confusable(request, clock.monotonicMs())) {
+      const barrier = late.barrier(request, clock.monotonicMs());
+      if (barrier === undefined) throw doubtful('too many answers of this unit are missing');
+      const answer = await this.#askQuietly(barrier);
+      if (answer.kind === 'exception') {
+        late.add(barrier, clock.monotonicMs());
+        late.doubt(unitId, clock.monotonicMs());
+        throw doubtful('a late answer may still be on its way');
+      }
+      late.settle(unitId);
+    }
+    const answer = await this.#askQuietly(request);
+    if (answer.kind === 'data') late.settle(unitId);
+    else if (late.pending(unitId, clock.monotonicMs())) {
+      late.doubt(unitId, clock.monotonicMs());
+      throw doubtful('an exception that may belong to an earlier request');
+    }
+    return dataOf(answer, request);
+  }
+
+  destroy(): void {
+    this.#end(linkError('closed'));
+  }
+
+  /**
+   * Asks on a line that is quiet before and after. Two different answers are none: the first may be the second copy
+   * of an earlier one.
+   */
+  async #askQuietly(request: Request): Promise<Answer> {
+    await this.#quiet();
+    this.#dropPending();
+    const answer = await this.#ask(request);
+    this.#guarded = { request, answer, contradicted: false };
+    try {
+      await this.#quiet();
+      this.#dropPending();
+      if (!this.#guarded.contradicted) return answer;
+    } finally {
+      this.#guarded = undefined;
+    }
+    throw doubtful('two different answers came');
+  }
+
+  #dropPending(): void {
+    this.#framing.clear();
+    this.#countGarbage();
+  }
+
+  /** Waits until nothing has come for the silence; a line that never rests is waited for no longer than the deadline. */
+  async #quiet(): Promise<void> {
+    const { clock, silenceMs, timeoutMs } = this.#options;
+    const untilMs = clock.monotonicMs() + timeoutMs;
+    for (;;) {
+      const nowMs = clock.monotonicMs();
+      const restMs = this.#lastByteMs + silenceMs - nowMs;
+      if (this.#fault !== undefined) throw this.#fault;
+      if (restMs <= 0 || nowMs >= untilMs) return;
+      await sleep(clock, 'modbus silence', Math.ceil(restMs));
+    }
+  }
+
+  #ask(request: Request): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      if (this.#fault !== undefined) return reject(this.#fault);
+      const { clock, timeoutMs } = this.#options;
+      this.#transactionId = (this.#transactionId + 1) & 0xffff;
+      const timer = clock.setTimer('modbus request', timeoutMs, () => this.#onDeadline());
+      this.#waiting = {
+        request,
+        transactionId: this.#transactionId,
+        timer,
+        settle: (outcome) => {
+          timer.cancel();
+          this.#waiting = undefined;
+          if (outcome instanceof SmEdgeError) reject(outcome);
+          else resolve(outcome);
+        },
+      };
+      this.#stream.write(this.#framing.encode(request.unitId, encodePdu(request), this.#transactionId));
+    });
+  }
+
+  #onDeadline(): void {
+    const waiting = this.#waiting;
+    if (waiting === undefined) return;
+    const { clock, timeoutMs, abandonSilent } = this.#options;
+    this.#late?.add(waiting.request, clock.monotonicMs());
+    waiting.settle(
+      new SmEdgeError(
+        'MODBUS_TIMEOUT',
+        `unit ${waiting.request.unitId} did not answer within ${timeoutMs} ms`,
+        {
+          retryable: true,
+          hint: 'is the unit on, the unit id right, and on a serial line baud rate, parity and polarity?',
+        },
+      ),
+    );
+    this.#silentDeadlines++;
+    if (abandonSilent && this.#silentDeadlines >= SILENT_DEADLINES) {
+      this.#end(linkError('nothing came for three deadlines'));
+    }
+  }
+
+  #receive(chunk: Buffer): void {
+    this.#lastByteMs = this.#options.clock.monotonicMs();
+    this.#silentDeadlines = 0;
+    try {
+      for (const frame of this.#framing.push(chunk)) this.#take(frame);
+      this.#countGarbage();
+    } catch (error) {
+      this.#end(linkError((error as Error).message));
+    }
+  }
+
+  #take({ unitId, pdu, transactionId }: Frame): void {
+    const waiting = this.#waiting;
+    const known = transactionId === undefined || transactionId === waiting?.transactionId;
+    if (known && waiting !== undefined && unitId === waiting.request.unitId) {
+      const answer = parseAnswer(pdu, waiting.request);
+      if (answer.kind !== 'mismatch') {
+        waiting.settle(answer);
+        return;
+      }
+    }
+    this.#options.onDiscarded(this.#judge(unitId, pdu, known));
+  }
+
+  /** Why a frame is not wanted. */
+  #judge(unitId: number, pdu: Buffer, known: boolean): Discarded {
+    const guarded = this.#guarded;
+    if (guarded !== undefined && guarded.request.unitId === unitId) {
+      const second = parseAnswer(pdu, guarded.request);
+      if (second.kind !== 'mismatch') {
+        if (!sameAnswer(guarded.answer, second)) guarded.contradicted = true;
+        return 'repeated';
+      }
+    }
+    if (!known || this.#late?.observe(unitId, pdu)) return 'stale';
+    const waiting = this.#waiting;
+    if (waiting === undefined) return 'unsolicited';
+    return unitId === waiting.request.unitId ? 'mismatch' : 'wrong-unit';
+  }
+
+  #expects(unitId: number, code: number, byteCount: number): boolean {
+    const request = this.#waiting?.request;
+    if (request !== undefined && request.unitId === unitId) {
+      const wanted = functionCode(request);
+      if (code === (wanted | 0x80)) return true;
+      if (code === wanted && ('write' in request || byteCount === answerBytes(request))) return true;
+    }
+    return this.#late?.expects(unitId, code, byteCount) ?? false;
+  }
+
+  #countGarbage(): void {
+    const { garbageBytes } = this.#framing;
+    if (garbageBytes > this.#garbageSeen) this.#options.onGarbage(garbageBytes - this.#garbageSeen);
+    this.#garbageSeen = garbageBytes;
+  }
+
+  #end(fault: SmEdgeError): void {
+    if (this.#fault !== undefined) return;
+    this.#fault = fault;
+    this.#waiting?.settle(fault);
+    this.#stream.destroy();
+    this.#resolveClosed(fault);
+  }
+}
+
+const linkError = (message: string): SmEdgeError =>
+  new SmEdgeError('LINE_DOWN', message, { retryable: true });
+
+const doubtful = (message: string): SmEdgeError =>
+  new SmEdgeError('MODBUS_DOUBTFUL', message, {
+    retryable: true,
+    hint: 'two masters on the line, or a unit slower than `timeout`: raise it',
+  });
+
+const sameAnswer = (a: Answer, b: Answer): boolean =>
+  a.kind === 'data' && b.kind === 'data'
+    ? a.data.equals(b.data)
+    : a.kind === 'exception' && b.kind === 'exception' && a.code === b.code;
+
+function dataOf(answer: Answer, request: Request): Buffer {
+  if (answer.kind === 'data') return answer.data;
+  const code = answer.kind === 'exception' ? answer.code : 0;
+  const { text, hint } = exceptionText(code);
+  throw new SmEdgeError('MODBUS_EXCEPTION', `unit ${request.unitId} answers with ${text}`, {
+    hint,
+    retryable: code === 5 || code === 6,
+    details: { exception: code, unitId: request.unitId, address: request.address },
+  });
+}
