@@ -1,5 +1,9 @@
+import { createDetailAnalysis } from './detail.js';
 import { type FftLibrary, fftLengthAtLeast, fftLengthAtMost } from './fft.js';
 import { applyMelFilters, melFilterBank } from './mel.js';
+import { MelSpectrogram, toDecibels } from './mel-spectrogram.js';
+import { deltas, mfcc } from './mfcc.js';
+import { aWeights } from './octaves.js';
 import { type AnalysisSpec, type Extractor, type FeatureVector, requireBlockLength } from './spec.js';
 import { PowerSpectrum, spectralShape } from './spectrum.js';
 import { waveformStatistics } from './statistics.js';
@@ -39,19 +43,26 @@ export function createSoundExtractor(library: FftLibrary, spec: AnalysisSpec): E
   const toMagnitude2 =
     spectrum === undefined ? 1 : (spectrum.transformLength ** 2 * spectrum.window.powerGain) / 2;
   const energies = new Float64Array(filters.length);
+  const weights = spectrum === undefined ? undefined : aWeights(spectrum.power.length, spectrum.binHz);
+  const detail =
+    spec.detail === 'full' && spectrum !== undefined
+      ? createSoundDetail(library, spec, spectrum.transformLength)
+      : undefined;
   const melNames = filters.map((_, index) => `mel.${index}`);
   const reference = spec.unit === 'Pa' ? REFERENCE_PA : 1;
 
   function extract(samples: Float32Array): FeatureVector {
     requireBlockLength(spec, samples);
     const features: Record<string, number> = {};
-    const { rms, crestFactor, kurtosis } = waveformStatistics(samples);
+    const { mean, rms, crestFactor, kurtosis } = waveformStatistics(samples);
     features.rms = rms;
     features.crestFactor = crestFactor;
     features.kurtosis = kurtosis;
     features.levelDb = 20 * Math.log10(Math.max(rms, SILENCE) / reference);
     if (spectrum === undefined) return features;
     const power = spectrum.compute(samples);
+    features.levelDbA =
+      10 * Math.log10(Math.max(weightedSum(power, weights!), SILENCE ** 2) / reference ** 2);
     const shape = spectralShape(power, spectrum.binHz);
     features.spectralCentroidHz = shape.centroidHz;
     features.spectralSpreadHz = shape.spreadHz;
@@ -61,11 +72,63 @@ export function createSoundExtractor(library: FftLibrary, spec: AnalysisSpec): E
     applyMelFilters(filters, power, energies);
     for (let m = 0; m < energies.length; m++)
       features[melNames[m]!] = 10 * Math.log10(Math.max(energies[m]! * toMagnitude2, SILENCE));
+    detail?.add(features, samples, mean);
     return features;
   }
 
   const names = Object.keys(extract(new Float32Array(blockLength)));
-  return { spec, names, extract, close: () => spectrum?.close() };
+  return { spec, names, extract, close };
+
+  function close(): void {
+    spectrum?.close();
+    detail?.close();
+  }
+}
+
+function weightedSum(power: Float64Array, weights: Float64Array): number {
+  let sum = 0;
+  for (let k = 1; k < power.length; k++) sum += power[k]! * weights[k]!;
+  return sum;
+}
+
+/** MFCC that become features. */
+const COEFFICIENTS = 13;
+
+/** What `detail: full` adds to sound: MFCC and their movement, and what it adds to every waveform. */
+function createSoundDetail(library: FftLibrary, spec: AnalysisSpec, transformLength: number) {
+  const { sampleRateHz, blockLength } = spec;
+  const fine = PowerSpectrum.create(library, blockLength, sampleRateHz);
+  const waveform = createDetailAnalysis(library, blockLength, sampleRateHz);
+  const spectrogram = new MelSpectrogram(library, blockLength, {
+    sampleRateHz,
+    transformLength,
+    hop: transformLength / 2,
+    count: MEL_BANDS,
+    highHz: Math.min(MEL_HIGH_HZ, sampleRateHz / 2),
+  });
+  return {
+    add(features: Record<string, number>, samples: Float32Array, mean: number): void {
+      fine?.compute(samples);
+      waveform.add(features, samples, mean, fine);
+      const coefficients = mfcc(toDecibels(spectrogram.compute(samples)), MEL_BANDS, COEFFICIENTS);
+      const slopes = deltas(coefficients, COEFFICIENTS);
+      for (let k = 0; k < COEFFICIENTS; k++) {
+        let sum = 0;
+        let sumOfSquares = 0;
+        for (let i = k; i < coefficients.length; i += COEFFICIENTS) {
+          sum += coefficients[i]!;
+          sumOfSquares += slopes[i]! ** 2;
+        }
+        features[`mfcc.${k}`] = sum / spectrogram.frames;
+        features[`mfccDelta.${k}.rms`] = Math.sqrt(sumOfSquares / spectrogram.frames);
+      }
+    },
+    close(): void {
+      fine?.close();
+      waveform.close();
+      spectrogram.close();
+    },
+  };
 }
 
 /** The power of two next to the frame's duration, or the longest transform that the block holds. */

@@ -1,4 +1,5 @@
 import { type BearingOrders, bearingOrders } from './bearings.js';
+import { createDetailAnalysis } from './detail.js';
 import { BlockSpectrum, EnvelopePlan, EnvelopeSpectrum } from './envelope.js';
 import { harmonicRatioSum, SCRATCH_BINS } from './fault-lines.js';
 import type { FftLibrary } from './fft.js';
@@ -13,6 +14,7 @@ import {
 import { bandMeanSquare, PowerSpectrum, spectralShape, strongestLine } from './spectrum.js';
 import { waveformStatistics } from './statistics.js';
 import { vibrationUnit } from './units.js';
+import { isoZone } from './zones.js';
 
 /** Shaft orders that become features. */
 const ORDERS = [1, 2, 3, 4, 5];
@@ -84,6 +86,8 @@ export function createVibrationExtractor(library: FftLibrary, spec: AnalysisSpec
       ? undefined
       : createEnvelopeAnalysis(library, block, sampleRateHz, fastestFaultHz, faults);
   const scratch = new Float64Array(SCRATCH_BINS);
+  const detail =
+    spec.detail === 'full' ? createDetailAnalysis(library, blockLength, sampleRateHz) : undefined;
 
   function extract(samples: Float32Array): FeatureVector {
     requireBlockLength(spec, samples);
@@ -122,6 +126,7 @@ export function createVibrationExtractor(library: FftLibrary, spec: AnalysisSpec
       }
     }
     if (envelope !== undefined) envelope(samples, features, scratch);
+    detail?.add(features, samples, statistics.mean, spectrum);
     return features;
   }
 
@@ -132,6 +137,7 @@ export function createVibrationExtractor(library: FftLibrary, spec: AnalysisSpec
     const high = Math.min(VELOCITY_BAND_HZ.high, nyquistHz);
     const velocity2 = bandMeanSquare(power, binHz, velocityLowHz, high, toVelocity);
     features.velocityRmsMmPerS = Math.sqrt(velocity2) * toSi * 1e3;
+    if (spec.machine !== undefined) features.isoZone = isoZone(features.velocityRmsMmPerS, spec.machine);
     const displacement2 = bandMeanSquare(power, binHz, velocityLowHz, high, toVelocity - 1);
     // Peak to peak of the sine of the same RMS: 2√2 times it, as ISO 20816-1 converts single-frequency motion.
     features.displacementPeakToPeakUm = Math.sqrt(displacement2) * 2 * Math.SQRT2 * toSi * 1e6;
@@ -146,6 +152,7 @@ export function createVibrationExtractor(library: FftLibrary, spec: AnalysisSpec
       spectrum?.close();
       block?.close();
       envelope?.close();
+      detail?.close();
     },
   };
 }
