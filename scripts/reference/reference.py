@@ -1,4 +1,4 @@
-"""Reference values for the signal core, in float64 by numpy, scipy and librosa (versions: requirements.txt).
+"""Reference values for the signal core, in float64 by numpy, scipy and librosa (versions: ../test-requirements.txt).
 
     reference.py write FOLDER         writes the vectors that the tests hold the core to (test/fixtures/reference)
     reference.py features FILE.wav SPEC.json   prints the features of one recording, for a comparison on real signals

@@ -1,4 +1,5 @@
 import { SmEdgeError } from '../base/errors.js';
+import type { WindowName } from './window.js';
 import type { MachineSize } from './zones.js';
 
 /** What the analysis of one measuring point needs to know. */
@@ -41,6 +42,8 @@ export interface AnalysisSpec {
   readonly gear?: GearGeometry;
   /** Size and mounting of the machine, for its zone after ISO 20816-3. */
   readonly machine?: MachineSize;
+  /** Window of the power spectrum of vibration; `hann` where missing. */
+  readonly window?: WindowName;
   /** `full` adds percentiles, autocorrelation, spectral lines, third octaves, and MFCC of sound. */
   readonly detail?: 'standard' | 'full';
   /** Frequency bands for `band.<low>-<high>.rms`, Hz; the default bands where missing. */

@@ -58,7 +58,10 @@ export function createVibrationExtractor(library: FftLibrary, spec: AnalysisSpec
   const { sampleRateHz, blockLength } = spec;
   const nyquistHz = sampleRateHz / 2;
   const shaftHz = spec.speedRpm !== undefined && spec.speedRpm > 0 ? spec.speedRpm / 60 : undefined;
-  const spectrum = PowerSpectrum.create(library, blockLength, sampleRateHz);
+  const spectrum = PowerSpectrum.create(library, blockLength, sampleRateHz, {
+    window: spec.window ?? 'hann',
+  });
+  const lobe = spectrum?.window.mainLobeBins ?? 0;
   const block = BlockSpectrum.create(library, blockLength, sampleRateHz);
   const unit = vibrationUnit(spec.unit);
   const bands = (spec.bands ?? DEFAULT_BANDS)
@@ -117,12 +120,12 @@ export function createVibrationExtractor(library: FftLibrary, spec: AnalysisSpec
       for (const order of orders) {
         const reach = Math.max(1.5 * binHz, order.frequencyHz * ORDER_TOLERANCE);
         features[order.name] =
-          strongestLine(power, binHz, order.frequencyHz - reach, order.frequencyHz + reach, 2)?.amplitude ??
-          0;
+          strongestLine(power, binHz, order.frequencyHz - reach, order.frequencyHz + reach, lobe)
+            ?.amplitude ?? 0;
       }
       if (meshHz !== undefined) {
         const reach = Math.max(1.5 * binHz, meshHz * ORDER_TOLERANCE);
-        features.gmf = strongestLine(power, binHz, meshHz - reach, meshHz + reach, 2)?.amplitude ?? 0;
+        features.gmf = strongestLine(power, binHz, meshHz - reach, meshHz + reach, lobe)?.amplitude ?? 0;
       }
     }
     if (envelope !== undefined) envelope(samples, features, scratch);

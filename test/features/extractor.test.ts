@@ -66,6 +66,13 @@ describe('vibration features', () => {
     expect(f['order.2x']).toBeLessThan(0.001);
   });
 
+  it('reads any sine within 0.1 % through the flat-top window', async () => {
+    for (const hz of [40, 100.03, 333.333, 1234.56, 4000.7]) {
+      const f = await features(sine(hz, 3, 8192), { speedRpm: hz * 60, window: 'flat-top' });
+      expect(Math.abs(f['order.1x']! / 3 - 1)).toBeLessThan(0.001);
+    }
+  });
+
   it('leaves out what it cannot compute', async () => {
     const names = Object.keys(await features(sine(100, 1)));
     for (const name of ['order.1x', 'bpfo', 'gmf']) expect(names).not.toContain(name);
