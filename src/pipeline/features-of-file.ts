@@ -22,6 +22,8 @@ export interface FeaturesOfFileOptions {
   readonly bearing?: string;
   /** Samples in one block; the whole file where missing. */
   readonly blockLength?: number;
+  /** `full` adds percentiles, autocorrelation, spectral lines, third octaves, and MFCC of sound. */
+  readonly detail?: 'standard' | 'full';
   /** `acceleration` where missing, `sound-pressure` for the units Pa and FS. */
   readonly quantity?: string;
 }
@@ -56,6 +58,7 @@ export async function featuresOfFile(
     unit,
     quantity: options.quantity ?? (unit === 'Pa' || unit === 'FS' ? 'sound-pressure' : 'acceleration'),
     ...(speedRpm === undefined ? {} : { speedRpm }),
+    ...(options.detail === undefined ? {} : { detail: options.detail }),
     ...(options.bearing === undefined ? {} : { bearing: parseBearing(options.bearing) }),
   };
   const extractor = await createExtractor(spec);
