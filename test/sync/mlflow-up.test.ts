@@ -182,10 +182,12 @@ describe.skipIf(!requireMlflow())('figures and events reach a real MLflow', { ti
     const model = (i: number) => ({ name: 'pump-vibration', version: String(i % 3) });
     const times = Array.from({ length: 600 }, (_, i) => T0 + i * 1000);
     const events = times.slice(0, 200).map((timeMs) => gateway.event(timeMs));
-    for (const [i, timeMs] of times.entries()) {
-      await sync.enqueueMetrics({ timeMs, model: model(i), metrics: { x: i, y: i / 7 } });
-      if (events[i] !== undefined) await sync.enqueueEvent(events[i]);
-    }
+    await Promise.all([
+      ...times.map((timeMs, i) =>
+        sync.enqueueMetrics({ timeMs, model: model(i), metrics: { x: i, y: i / 7 } }),
+      ),
+      ...events.map((event) => sync.enqueueEvent(event)),
+    ]);
     await sync.start();
     await vi.waitFor(async () => expect(await gateway.waiting()).toBeLessThan(700), PATIENCE);
     await server.kill();

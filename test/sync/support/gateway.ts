@@ -8,6 +8,7 @@ import { Metrics } from '#sm/base/metrics.js';
 import { seededRandom } from '#sm/base/random.js';
 import type { GatewayEvent } from '#sm/events/event.js';
 import type { Outbox } from '#sm/storage/outbox.js';
+import { Store } from '#sm/storage/store.js';
 import { type MlflowConfig, mlflowConfigSchema } from '#sm/sync/mlflow/config.js';
 import { MlflowSync } from '#sm/sync/mlflow/sync.js';
 import type {
@@ -20,7 +21,6 @@ import type {
   SyncDeps,
   SyncStall,
 } from '#sm/sync/part.js';
-import { MemoryOutbox } from './outbox.js';
 
 export const IDENTITY: GatewayIdentity = {
   gatewayId: 'gw-07',
@@ -40,22 +40,28 @@ export const mlflowConfig = (config: Record<string, unknown>): MlflowConfig =>
 export class TestGateway {
   readonly folder: string;
   readonly outbox: Outbox;
-  readonly metrics = new Metrics();
+  readonly metrics: Metrics;
   readonly stalls: SyncStall[] = [];
   readonly outcomes: ModelBindingStatus[] = [];
   readonly activated: { model: LocalModel; selector: ModelSelector; origin: ModelOrigin }[] = [];
   identity = IDENTITY;
   admit: ModelIntake['admit'] = async () => ({ name: 'any', version: '1' });
   readonly #syncs: MlflowSync[] = [];
+  readonly #store: Store;
   readonly #newId = idGenerator(systemClock, seededRandom(1));
 
-  private constructor(folder: string, outbox: Outbox) {
+  private constructor(folder: string, store: Store, metrics: Metrics) {
     this.folder = folder;
-    this.outbox = outbox;
+    this.#store = store;
+    this.outbox = store.outbox;
+    this.metrics = metrics;
   }
 
-  static async create(outbox: Outbox = new MemoryOutbox()): Promise<TestGateway> {
-    return new TestGateway(await mkdtemp(path.join(tmpdir(), 'sm-edge-sync-')), outbox);
+  static async create(): Promise<TestGateway> {
+    const folder = await mkdtemp(path.join(tmpdir(), 'sm-edge-sync-'));
+    const metrics = new Metrics();
+    const store = await Store.open({ folder: path.join(folder, 'store'), clock: systemClock, metrics });
+    return new TestGateway(folder, store, metrics);
   }
 
   /** A sync over this gateway's outbox and folder, as after a start of the daemon; not yet started. */
@@ -78,6 +84,7 @@ export class TestGateway {
 
   async remove(): Promise<void> {
     await Promise.all(this.#syncs.map((sync) => sync.stop()));
+    await this.#store.close();
     await rm(this.folder, { recursive: true, force: true });
   }
 
