@@ -19,19 +19,6 @@ export function requirePython(...modules: string[]): boolean {
   return requirePeer(`Python with ${modules.join(', ')}`, available, INSTALL);
 }
 
-/** Is this program on the PATH, or where Debian keeps servers? Its path, or undefined. */
-export function findProgram(name: string): string | undefined {
-  const folders = [...(process.env.PATH ?? '').split(path.delimiter), '/usr/sbin', '/sbin'];
-  return folders
-    .filter((folder) => folder !== '')
-    .map((folder) => path.join(folder, name))
-    .find((candidate) => existsSync(candidate));
-}
-
-/** Is this program here? Skips or fails by `requirePeer`. */
-export const requireProgram = (name: string): boolean =>
-  requirePeer(name, findProgram(name) !== undefined, INSTALL);
-
 /** Runs a Python script of the peers and gives its standard output; a failure carries its standard error. */
 export async function runPython(
   args: readonly string[],

@@ -1,13 +1,22 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https';
 import { createServer, type Server } from 'node:net';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { MlflowServer, requireMlflow } from '../support/mlflow.js';
+import { onPath, requirePeer } from '../support/require.js';
+import { runPython } from '../support/venv.js';
 import { mlflowConfig, TestGateway } from './support/gateway.js';
 import { type Fate, TroubledProxy } from './support/proxy.js';
-import { runsOf } from './support/upstream.js';
+import { eventFilesOf, runsOf } from './support/upstream.js';
 
 const PATIENCE = { timeout: 60_000, interval: 50 };
 const T0 = Date.UTC(2026, 0, 31);
+const REGISTER = fileURLToPath(new URL('support/register_model.py', import.meta.url));
 
 let gateway: TestGateway;
 beforeEach(async () => {
@@ -37,6 +46,41 @@ describe.skipIf(!requireMlflow())('a real MLflow with basic authentication', { t
     const sync = await attempt({ trackingUri: server.uri, auth: admin });
     expect(sync.status.state).toBe('good');
     expect(await runsOf(server, 'x')).toHaveLength(1);
+  });
+
+  it('a user without rights on the registry still gets its model, and leaves no verdict', async () => {
+    const user = { username: 'gw-07', password: 'another long password' };
+    await server.api('POST', 'mlflow/users/create', user);
+    const folder = path.join(gateway.folder, 'registered');
+    await mkdir(folder);
+    await writeFile(path.join(folder, 'model.onnx'), 'any');
+    const env = {
+      MLFLOW_TRACKING_USERNAME: admin.username,
+      MLFLOW_TRACKING_PASSWORD: admin.password,
+      MLFLOW_DISABLE_TELEMETRY: 'true',
+    };
+    await runPython([REGISTER, server.uri, 'shared', folder, 'champion'], { env });
+
+    const sync = gateway.sync({
+      trackingUri: server.uri,
+      experiment: 'of the gateway',
+      auth: user,
+      models: [{ name: 'shared', for: { class: 'pump' } }],
+    });
+    await sync.enqueueMetrics({ timeMs: T0, metrics: { a: 1 } });
+    await sync.enqueueEvent(gateway.event(T0));
+    await sync.start();
+    await vi.waitFor(async () => expect(await gateway.waiting()).toBe(0), PATIENCE);
+    await vi.waitFor(() => expect(gateway.outcomes).toMatchObject([{ state: 'active' }]), PATIENCE);
+    await vi.waitFor(() => expect(sync.status.state).toBe('good'), PATIENCE);
+    const [run] = await runsOf(server, 'of the gateway');
+    expect((await eventFilesOf(server, run!)).size).toBe(1);
+    const { model_version } = await server.api<{ model_version: { tags?: unknown[] } }>(
+      'GET',
+      'mlflow/model-versions/get',
+      { name: 'shared', version: '1' },
+    );
+    expect(model_version.tags ?? []).toEqual([]);
   });
 
   it.each([
@@ -123,8 +167,62 @@ describe('what comes back from a network', () => {
   });
 
   it('an authority file that is not there ends the start with its name', async () => {
-    const sync = gateway.sync({ trackingUri: 'https://127.0.0.1:1', tls: { caFile: '/no/such.pem' } });
+    const sync = gateway.sync({ trackingUri: 'https://127.0.0.1:1', tls: { ca: '/no/such.pem' } });
     await expect(sync.start()).rejects.toMatchObject({ code: 'MLFLOW_CA_UNREADABLE' });
+  });
+});
+
+const hasOpenssl = requirePeer('openssl', onPath('openssl'), 'apt-get install openssl');
+
+describe.skipIf(!hasOpenssl)('over https with an authority of the plant', () => {
+  let server: HttpsServer;
+
+  beforeEach(async () => {
+    const options = [
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-nodes',
+      '-days',
+      '2',
+    ];
+    const names = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
+    const files = ['-keyout', 'server.key', '-out', 'server.pem'];
+    await promisify(execFile)('openssl', ['req', ...options, ...names, ...files], { cwd: gateway.folder });
+    const read = (name: string) => readFile(path.join(gateway.folder, name));
+    server = createHttpsServer(
+      { key: await read('server.key'), cert: await read('server.pem') },
+      (_, answer) => {
+        answer
+          .writeHead(429, { 'retry-after': '7' })
+          .end('{"error_code":"REQUEST_LIMIT_EXCEEDED","message":"slow down"}');
+      },
+    );
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+  });
+  afterEach(async () => {
+    server.closeAllConnections();
+    server.close();
+    await once(server, 'close');
+  });
+
+  const trackingUri = () => `https://127.0.0.1:${(server.address() as { port: number }).port}`;
+
+  it('talks to a server that it trusts', async () => {
+    const sync = await attempt({
+      trackingUri: trackingUri(),
+      tls: { ca: path.join(gateway.folder, 'server.pem') },
+    });
+    expect(sync.status.reason).toContain('429: slow down');
+  });
+
+  it('refuses one that it does not, and says what to do', async () => {
+    const sync = await attempt({ trackingUri: trackingUri(), auth: { token: 'tok-123' } });
+    expect(sync.status.reason).toContain('no trusted connection');
+    expect(sync.status.reason).toContain('sync.mlflow.tls.ca');
   });
 });
 

@@ -101,6 +101,14 @@ describe.skipIf(!requireMlflow())('models come down from a real MLflow', { timeo
     await vi.waitFor(async () => expect(await verdictOf('pump vibration', '2')).toBe('active'), PATIENCE);
     expect(await readdir(path.join(gateway.folder, 'mlflow', 'staging'))).toEqual([]);
     expect(sync.status.models).toMatchObject([{ state: 'active', version: '2' }]);
+
+    const back = { name: 'pump vibration', alias: 'champion', version: '1' };
+    await server.api('POST', 'mlflow/registered-models/alias', back);
+    await settled(3);
+    expect(gateway.activated[2]).toMatchObject({
+      model: { name: 'linear', version: '1' },
+      origin: { version: '1' },
+    });
   });
 
   it('a corrupt model is refused once and said so in MLflow; the one in use stays', async () => {

@@ -59,7 +59,7 @@ export const mlflowConfigSchema = z.strictObject({
   auth: auth.optional().describe('how the gateway identifies itself; nothing where missing'),
   tls: z
     .strictObject({
-      caFile: z.string().min(1).describe('PEM file of the authority to trust instead of the public ones'),
+      ca: z.string().min(1).describe('PEM file of the authority to trust instead of the public ones'),
     })
     .optional()
     .describe('for https with an authority of the plant'),

@@ -98,7 +98,7 @@ export function linkFailure(request: string, cause: unknown): SmEdgeError {
   if (TLS_CODE.test(code)) {
     return new SmEdgeError('MLFLOW_TLS', `no trusted connection to MLflow: ${message} (${code})`, {
       cause,
-      hint: 'set sync.mlflow.tls.caFile to the authority that signed the certificate of the server, and check the clock',
+      hint: 'set sync.mlflow.tls.ca to the authority that signed the certificate of the server, and check the clock',
       details: { request },
     });
   }

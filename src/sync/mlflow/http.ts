@@ -55,14 +55,14 @@ export class MlflowHttp {
   }
 
   static async open(config: MlflowConfig, clock: Clock): Promise<MlflowHttp> {
-    const caFile = config.tls?.caFile;
+    const caFile = config.tls?.ca;
     if (caFile === undefined) return new MlflowHttp(config, clock, undefined);
     try {
       return new MlflowHttp(config, clock, await readFile(caFile, 'utf8'));
     } catch (cause) {
       throw new SmEdgeError('MLFLOW_CA_UNREADABLE', `cannot read ${caFile}: ${(cause as Error).message}`, {
         cause,
-        hint: 'set sync.mlflow.tls.caFile to a PEM file that the user of the daemon may read',
+        hint: 'set sync.mlflow.tls.ca to a PEM file that the user of the daemon may read',
       });
     }
   }
