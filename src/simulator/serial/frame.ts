@@ -15,8 +15,11 @@ export const FRAME_CRC: CrcName = 'crc16-ccitt-false';
  * Sync word (A5 5A), length (uint16: bytes of the payload), payload (counter uint16, samples int16 …), CRC-16.
  * The serial source reads it with
  *
- *     framing: { kind: sync, sync: A55A, length: { type: uint16le }, check: crc16-ccitt-false }
- *     frame: { kind: waveform, header: { bytes: 2, sequence: { offset: 0, type: uint16le } }, encoding: int16le, … }
+ *     framing: { kind: sync, sync: A55A, length: { type: uint16le }, check: { name: crc16-ccitt-false } }
+ *     messages:
+ *       - point: pump-1.bearing-de.{channel}
+ *         payload: { kind: waveform, header: { bytes: 2, sequence: { offset: 0, type: uint16le } }, encoding: int16le,
+ *                    channels: [x, y, z], sampleRateHz: 6400, unit: g, fullScale: 16 }
  */
 export function encodeVibrationFrame({ counter, samples }: VibrationFrame): Uint8Array {
   const sync = FRAME_SYNC.length;

@@ -1,20 +1,12 @@
+import type { Duplex } from 'node:stream';
 import { type Clock, sleep, type Timer } from '../../base/clock.js';
 import { SmEdgeError } from '../../base/errors.js';
 import type { Random } from '../../base/random.js';
-import { type RetrySchedule, retryDelayMs } from '../../base/retry.js';
-import { type LineTarget, lineFault, lineName, openLine } from '../line.js';
+import { type LineTarget, lineName } from '../line.js';
+import { LineKeeper } from '../line-keeper.js';
 import { Exchange, type ExchangeOptions } from './exchange.js';
 import type { Request } from './protocol.js';
 
-const RECONNECT: RetrySchedule = {
-  initialMs: 250,
-  maxMs: 30_000,
-  factor: 2,
-  jitter: 0.5,
-  limit: Number.POSITIVE_INFINITY,
-};
-/** A connection that held this long starts the backoff from the beginning when it is lost. */
-const STABLE_AFTER_MS = 10_000;
 /** Every unit has one request waiting at most; this is past any config. */
 const MAX_WAITING = 1_024;
 
@@ -39,15 +31,16 @@ interface Job {
 /** One physical link: kept open for ever, and one request on it at a time, in order, for all its units. */
 export class ModbusLink {
   readonly #options: LinkOptions;
+  readonly #keeper: LineKeeper;
   readonly #stopped = new AbortController();
   #exchange: Exchange | undefined;
   #jobs: Job[] = [];
   #busy = false;
   #wake: Timer | undefined;
-  #loop: Promise<void> | undefined;
 
   constructor(options: LinkOptions) {
     this.#options = options;
+    this.#keeper = new LineKeeper({ ...options, serve: (stream) => this.#serveLine(stream) });
   }
 
   get isUp(): boolean {
@@ -55,7 +48,7 @@ export class ModbusLink {
   }
 
   start(): void {
-    this.#loop = this.#run();
+    this.#keeper.start();
   }
 
   async stop(): Promise<void> {
@@ -63,7 +56,7 @@ export class ModbusLink {
     this.#wake?.cancel();
     this.#exchange?.destroy();
     this.#rejectAll(linkDown('stopped'));
-    await this.#loop;
+    await this.#keeper.stop();
   }
 
   /** The data of the answer; rejects as `Exchange.transact` does, with `LINE_DOWN` at once while there is no link. */
@@ -107,43 +100,16 @@ export class ModbusLink {
     this.#pump();
   }
 
-  async #run(): Promise<void> {
-    const { clock, random, onUp, onDown } = this.#options;
-    const { signal } = this.#stopped;
-    for (let attempt = 0; !signal.aborted; attempt++) {
-      let openedAtMs: number | undefined;
-      let fault: SmEdgeError;
-      try {
-        const exchange = await this.#open();
-        openedAtMs = clock.monotonicMs();
-        this.#exchange = exchange;
-        if (signal.aborted) exchange.destroy();
-        else onUp();
-        fault = lineFault(await exchange.closed, this.#options.target);
-      } catch (error) {
-        fault = error as SmEdgeError;
-      }
-      this.#exchange = undefined;
-      this.#rejectAll(fault);
-      if (signal.aborted) return;
-      onDown(fault, openedAtMs !== undefined);
-      if (openedAtMs !== undefined && clock.monotonicMs() - openedAtMs >= STABLE_AFTER_MS) attempt = 0;
-      await sleep(clock, 'modbus reconnect', retryDelayMs(RECONNECT, attempt, random)!, signal);
-    }
-  }
-
-  async #open(): Promise<Exchange> {
-    const { target, connectTimeoutMs, clock } = this.#options;
-    const deadline = new AbortController();
-    const timer = clock.setTimer('modbus connect', connectTimeoutMs, () => deadline.abort());
-    const onStop = () => deadline.abort();
-    this.#stopped.signal.addEventListener('abort', onStop, { once: true });
-    try {
-      return new Exchange(await openLine(target, deadline.signal), this.#options);
-    } finally {
-      timer.cancel();
-      this.#stopped.signal.removeEventListener('abort', onStop);
-    }
+  async #serveLine(stream: Duplex): Promise<SmEdgeError> {
+    const exchange = new Exchange(stream, this.#options);
+    this.#exchange = exchange;
+    if (this.#stopped.signal.aborted) exchange.destroy();
+    else this.#options.onUp();
+    const fault = await exchange.closed;
+    this.#exchange = undefined;
+    this.#wake?.cancel();
+    this.#rejectAll(fault);
+    return fault;
   }
 
   #rejectAll(fault: SmEdgeError): void {
