@@ -3,9 +3,10 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { findProgram, requireProgram } from './venv.js';
+import { findProgram, requirePeer } from './require.js';
 
-export const hasSocat = (): boolean => requireProgram('socat');
+export const hasSocat = (): boolean =>
+  requirePeer('socat', findProgram('socat') !== undefined, 'scripts/test-servers.sh');
 
 /** A serial port (a pseudo terminal of socat) whose other end is a TCP server of the test. */
 export class PseudoSerialPort {
