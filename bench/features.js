@@ -1,0 +1,167 @@
+// The signal core against its peers, on one core in one run: the feature vector of a block against numpy and scipy,
+// log-mel against librosa, the FFT against FFTW; then the load of many channels and the memory of a long run.
+//   node bench/run.js features
+// SM_EDGE_TEST_VENV names the Python environment (scripts/test-servers.sh); FFTW needs cc and libfftw3-dev. A peer
+// that is missing is left out, and said so.
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import path from 'node:path';
+import { createExtractor } from '#sm/features/extractor.js';
+import { loadFft, RealFft } from '#sm/features/fft.js';
+import { MelSpectrogram, toDecibels } from '#sm/features/mel-spectrogram.js';
+
+const PEERS = path.join(import.meta.dirname, 'peers');
+const BLOCK = 16_384;
+const RATE = 25_600;
+const RUNS = 400;
+/** Memory is watched over this many blocks: ten minutes of one channel at 25.6 kHz with 50 % overlap. */
+const LONG_RUN_BLOCKS = (600 * RATE * 2) / BLOCK;
+
+const spec = {
+  sampleRateHz: RATE,
+  blockLength: BLOCK,
+  unit: 'g',
+  quantity: 'acceleration',
+  speedRpm: 1780,
+  bearing: { balls: 9, ballDiameterMm: 7.94, pitchDiameterMm: 39.04, contactAngleDeg: 0 },
+};
+
+const noise = (length) =>
+  Float32Array.from({ length }, (_, i) => Math.sin(i * 0.03) + 0.3 * (Math.random() + Math.random() - 1));
+
+function medianUs(run, runs = RUNS) {
+  for (let i = 0; i < runs / 4; i++) run();
+  const times = [];
+  for (let i = 0; i < runs; i++) {
+    const startMs = performance.now();
+    run();
+    times.push((performance.now() - startMs) * 1000);
+  }
+  return Number(times.sort((a, b) => a - b)[runs >> 1].toFixed(1));
+}
+
+function python(script, ...args) {
+  const venv = process.env.SM_EDGE_TEST_VENV ?? path.join(homedir(), '.cache', 'sm-edge', 'venv');
+  const program = path.join(venv, 'bin', 'python');
+  if (!existsSync(program)) return { missing: `${program} (scripts/test-servers.sh)` };
+  const env = { ...process.env, OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1', NUMBA_NUM_THREADS: '1' };
+  return JSON.parse(execFileSync(program, [path.join(PEERS, script), ...args], { env, encoding: 'utf8' }));
+}
+
+function fftw() {
+  const folder = mkdtempSync(path.join(tmpdir(), 'sm-edge-fftw-'));
+  try {
+    const program = path.join(folder, 'fftw');
+    execFileSync('cc', ['-O2', path.join(PEERS, 'fftw.c'), '-lfftw3f', '-lm', '-o', program], {
+      stdio: 'pipe',
+    });
+    const lines = execFileSync(program, { encoding: 'utf8' }).trim().split('\n');
+    return new Map(lines.map((line) => line.split(' ').map(Number)));
+  } catch {
+    return undefined;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const against = (oursUs, peer) => ({
+  oursUs,
+  peer,
+  ...(peer.medianUs === undefined ? {} : { timesFaster: Number((peer.medianUs / oursUs).toFixed(2)) }),
+});
+
+async function vector() {
+  const extractor = await createExtractor(spec);
+  const block = noise(BLOCK);
+  const oursUs = medianUs(() => extractor.extract(block));
+  extractor.close();
+  return { features: extractor.names.length, ...against(oursUs, python('features.py', String(BLOCK))) };
+}
+
+async function logMel() {
+  const length = 160_000;
+  const options = { sampleRateHz: 16_000, transformLength: 1024, hop: 512, count: 40 };
+  const spectrogram = new MelSpectrogram(await loadFft(), length, options);
+  const sound = noise(length);
+  const oursUs = medianUs(() => toDecibels(spectrogram.compute(sound)));
+  spectrogram.close();
+  return against(oursUs, python('logmel.py'));
+}
+
+async function transforms() {
+  const library = await loadFft();
+  const peer = fftw();
+  const sizes = {};
+  for (const length of [1024, 4096, 16_384, 65_536]) {
+    const fft = new RealFft(library, length);
+    const repeat = Math.ceil(200_000 / length);
+    fft.data.set(noise(length));
+    const total = medianUs(() => {
+      for (let i = 0; i < repeat; i++) fft.forward();
+      // The transform is not scaled: bring the numbers back, or they overflow after some hundred rounds.
+      fft.data.fill(1e-3);
+    });
+    fft.close();
+    const oursUs = Number((total / repeat).toFixed(2));
+    const fftwUs = peer?.get(length);
+    sizes[length] =
+      fftwUs === undefined ? { oursUs } : { oursUs, fftwUs, ratio: Number((oursUs / fftwUs).toFixed(2)) };
+  }
+  return peer === undefined ? { sizes, missing: 'FFTW (cc and libfftw3-dev)' } : { sizes };
+}
+
+/** Real time: every channel a block of its own every half block. Share of one core, and cost per sample. */
+async function channels() {
+  const loads = {};
+  for (const count of [1, 4, 16, 64]) {
+    const machines = await Promise.all(
+      Array.from({ length: count }, async (_, i) => ({
+        extractor: await createExtractor({ ...spec, speedRpm: 1780 + i }),
+        block: noise(BLOCK),
+      })),
+    );
+    for (const { extractor, block } of machines) extractor.extract(block);
+    const rounds = Math.ceil(128 / count);
+    const cpu = process.cpuUsage();
+    for (let round = 0; round < rounds; round++)
+      for (const { extractor, block } of machines) extractor.extract(block);
+    const { user, system } = process.cpuUsage(cpu);
+    const cpuUsPerBlock = (user + system) / (rounds * count);
+    for (const { extractor } of machines) extractor.close();
+    loads[count] = {
+      nsPerSample: Number(((cpuUsPerBlock * 1000) / BLOCK).toFixed(1)),
+      coresInRealTime: Number(((cpuUsPerBlock * count * 2 * RATE) / BLOCK / 1e6).toFixed(3)),
+    };
+  }
+  return loads;
+}
+
+async function memory() {
+  const extractor = await createExtractor(spec);
+  const block = noise(BLOCK);
+  for (let i = 0; i < 200; i++) extractor.extract(block);
+  globalThis.gc?.();
+  const before = process.memoryUsage();
+  for (let i = 0; i < LONG_RUN_BLOCKS; i++) extractor.extract(block);
+  globalThis.gc?.();
+  const after = process.memoryUsage();
+  extractor.close();
+  const growthKiB = (key) => Math.round((after[key] - before[key]) / 1024);
+  return {
+    blocks: LONG_RUN_BLOCKS,
+    rssGrowthKiB: growthKiB('rss'),
+    heapGrowthKiB: growthKiB('heapUsed'),
+    arrayBuffersGrowthKiB: growthKiB('arrayBuffers'),
+  };
+}
+
+export async function bench() {
+  return {
+    vector: await vector(),
+    logMel: await logMel(),
+    fft: await transforms(),
+    channels: await channels(),
+    memory: await memory(),
+  };
+}
