@@ -1,5 +1,6 @@
 import type { AlarmEngine } from '../alarms/engine.js';
 import type { Clock } from '../base/clock.js';
+import { withDeadline } from '../base/deadline.js';
 import { toErrorRecord, toSmEdgeError } from '../base/errors.js';
 import type { NewId } from '../base/ids.js';
 import type { Logger } from '../base/logger.js';
@@ -55,6 +56,8 @@ const DIAGNOSIS_MS = 8_000;
 const DIAGNOSIS_AGE_MS = 15_000;
 /** Raw signal stored with an anomaly of a point whose blocks are not stored anyway, milliseconds. */
 const SNAPSHOT_MS = 5_000;
+/** What has not been analysed by then is given up when the gateway stops, milliseconds. */
+const STOP_TIMEOUT_MS = 3_000;
 
 /**
  * The daemon's way of a block: store it, put it into its ring, and for each full window: features, score, verdict,
@@ -66,6 +69,7 @@ export class LivePipeline implements SignalSink {
   readonly #tracks = new Map<string, Track>();
   readonly #underWay = new Set<Promise<unknown>>();
   readonly #counters;
+  #stopping = false;
 
   constructor(deps: LiveDeps) {
     this.#deps = deps;
@@ -110,9 +114,15 @@ export class LivePipeline implements SignalSink {
     await this.#deps.store.write(batch);
   }
 
-  /** Resolves when no window is under way. */
-  async settled(): Promise<void> {
-    while (this.#underWay.size > 0) await Promise.allSettled([...this.#underWay]);
+  /** Begins no more windows; resolves when those under way are done, or after the deadline. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    const settled = async () => {
+      while (this.#underWay.size > 0) await Promise.allSettled([...this.#underWay]);
+    };
+    await withDeadline(this.#deps.clock, 'end of the analysis', STOP_TIMEOUT_MS, settled()).catch(() => {
+      this.#deps.logger.warn({ underWay: this.#underWay.size }, 'windows under way are given up');
+    });
   }
 
   #take({ readings = [], blocks = [] }: SignalBatch, stored: boolean): void {
@@ -178,7 +188,7 @@ export class LivePipeline implements SignalSink {
 
   /** Starts the next window of a channel, if there is one and none is under way. */
   #next(track: Track): void {
-    if (track.busy) return;
+    if (track.busy || this.#stopping) return;
     const skipped = track.channel.skipToNewest();
     if (skipped > 0) this.#counters.skipped.inc(skipped);
     const window = track.channel.takeWindow();
@@ -242,7 +252,7 @@ export class LivePipeline implements SignalSink {
   /** Renews the diagnosis of an anomalous point when it is old. */
   async #diagnose(track: Track): Promise<void> {
     const nowMs = this.#deps.clock.monotonicMs();
-    if (nowMs - track.diagnosedMs < DIAGNOSIS_AGE_MS) return;
+    if (this.#stopping || nowMs - track.diagnosedMs < DIAGNOSIS_AGE_MS) return;
     const { channel } = track;
     const { from, length } = channel.newest(DIAGNOSIS_MS);
     if (length < channel.spec.blockLength) return;

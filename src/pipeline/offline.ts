@@ -2,12 +2,11 @@ import { AlarmEngine } from '../alarms/engine.js';
 import type { Clock } from '../base/clock.js';
 import type { Metrics } from '../base/metrics.js';
 import type { GatewayConfig } from '../config/schema.js';
-import { ModelStore } from '../scoring/model-store.js';
+import { BUNDLED_MODELS_DIR, ModelStore } from '../scoring/model-store.js';
 import { quarantine } from '../scoring/quarantine.js';
 import { Scorer } from '../scoring/scorer.js';
 import { catalogueOf, modelsConfigSchema } from '../scoring/selection.js';
 import { Assessor } from './assessor.js';
-import { BUNDLED_MODELS_DIR } from './bundled-models.js';
 import { MachineRegistry } from './machines.js';
 
 /** The parts of the pipeline that judge, without sources, store and network: for `replay`. */

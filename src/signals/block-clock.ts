@@ -96,8 +96,8 @@ export class BlockClock {
 
   #toleranceMs(block: BlockArrival, deviationMs: number, durationMs: number): number {
     if (block.deviceTimeMs !== undefined) return Math.max(DEVICE_TOLERANCE_MS, durationMs / 2);
-    const backlog = block.arrivalMs - this.#lastArrivalMs < durationMs / 2;
-    if (deviationMs < 0 && backlog) return BACKLOG_TOLERANCE_MS;
+    // A row ahead of the clock is a backlog as long as the clock itself was not set back.
+    if (deviationMs < 0 && block.arrivalMs >= this.#lastArrivalMs) return BACKLOG_TOLERANCE_MS;
     return Math.max(ARRIVAL_TOLERANCE_MS, 2 * durationMs);
   }
 
