@@ -36,6 +36,8 @@ const ARRIVAL_TOLERANCE_MS = 1_000;
  * they are laid end to end too, until the row is this far ahead of the clock.
  */
 const BACKLOG_TOLERANCE_MS = 30_000;
+/** A backlog is over when this many blocks in a row took about the time to arrive that they took to be sampled. */
+const LIVE_BLOCKS = 3;
 /** Device times may be rounded, no more. */
 const DEVICE_TOLERANCE_MS = 5;
 /** The row is drawn to the arrivals by at most this share: under half a sample in a block of 4096. */
@@ -46,6 +48,8 @@ export class BlockClock {
   #lastSequence: number | undefined;
   #durationMs = 0;
   #lastArrivalMs = Number.NEGATIVE_INFINITY;
+  /** Blocks in a row that did not come in a hurry: one pause in a backlog does not end it. */
+  #unhurried = LIVE_BLOCKS;
 
   /** The stamp of the next block. */
   stamp(block: BlockArrival): BlockStamp {
@@ -66,6 +70,8 @@ export class BlockClock {
     if (block.sequence !== undefined) this.#lastSequence = block.sequence;
     this.#durationMs = durationMs;
 
+    const hurried = block.arrivalMs - this.#lastArrivalMs < durationMs / 2;
+    this.#unhurried = hurried ? 0 : Math.min(LIVE_BLOCKS, this.#unhurried + 1);
     const observedMs = block.deviceTimeMs ?? block.arrivalMs - durationMs;
     const placed = this.#place(expectedMs, observedMs, block, lostBlocks, step);
     this.#nextMs = placed.ms + durationMs;
@@ -96,8 +102,7 @@ export class BlockClock {
 
   #toleranceMs(block: BlockArrival, deviationMs: number, durationMs: number): number {
     if (block.deviceTimeMs !== undefined) return Math.max(DEVICE_TOLERANCE_MS, durationMs / 2);
-    // A row ahead of the clock is a backlog as long as the clock itself was not set back.
-    if (deviationMs < 0 && block.arrivalMs >= this.#lastArrivalMs) return BACKLOG_TOLERANCE_MS;
+    if (deviationMs < 0 && this.#unhurried < LIVE_BLOCKS) return BACKLOG_TOLERANCE_MS;
     return Math.max(ARRIVAL_TOLERANCE_MS, 2 * durationMs);
   }
 

@@ -30,7 +30,10 @@ export class CommitQueue {
   readonly #metrics;
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
-  #running = false;
+  /** The loop, while there is something to write. */
+  #running: Promise<void> | undefined;
+  #draining = false;
+  #endPause: () => void = () => undefined;
 
   constructor(options: CommitQueueOptions) {
     this.#options = options;
@@ -71,20 +74,21 @@ export class CommitQueue {
       this.#waiting.push({ batch, bytes, resolve, reject });
       this.#waitingBytes += bytes;
       this.#metrics.queued.set(this.#waitingBytes);
-      if (!this.#running) {
-        this.#running = true;
-        queueMicrotask(() => this.#run());
-      }
+      this.#running ??= this.#run();
     });
   }
 
-  /** Resolves when nothing waits. */
+  /** Resolves when nothing waits; from now on no commit waits for company. */
   async drain(): Promise<void> {
-    while (this.#waiting.length > 0 || this.#running) await this.write({}).catch(() => undefined);
+    this.#draining = true;
+    this.#endPause();
+    while (this.#running !== undefined) await this.#running;
   }
 
   async #run(): Promise<void> {
     const { clock, commit, intervalMs } = this.#options;
+    // What is written in the same turn of the event loop goes into the first commit together.
+    await Promise.resolve();
     while (this.#waiting.length > 0) {
       const taken = this.#waiting;
       this.#waiting = [];
@@ -101,13 +105,14 @@ export class CommitQueue {
       this.#metrics.seconds.observe(tookMs / 1000);
       this.#waitingBytes = this.#waiting.reduce((sum, { bytes }) => sum + bytes, 0);
       this.#metrics.queued.set(this.#waitingBytes);
-      if (tookMs < intervalMs) {
+      if (tookMs < intervalMs && !this.#draining) {
         await new Promise<void>((resolve) => {
+          this.#endPause = resolve;
           clock.setTimer('commit interval', intervalMs - tookMs, resolve);
         });
       }
     }
-    this.#running = false;
+    this.#running = undefined;
   }
 
   #settle({ resolve, reject }: Waiting, error: ErrorRecord | SmEdgeError | undefined): void {

@@ -23,7 +23,7 @@ export interface StoreOptions {
 }
 
 /** A pause that nobody feels and that makes many small writes one fsync, milliseconds. */
-const COMMIT_INTERVAL_MS = 20;
+const COMMIT_INTERVAL_MS = 10;
 const MAX_WAITING_BATCHES = 20_000;
 const MAX_WAITING_BYTES = 64 * 2 ** 20;
 /** An SD card may hang for long; after this the storage thread is given up and started again, milliseconds. */

@@ -1,5 +1,5 @@
-import { crc32 } from 'node:zlib';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import Database from 'better-sqlite3';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -70,7 +70,9 @@ sources:
       readings.add(`${machine}.temperature ${timeMs * 1000} ${number}`);
       await Promise.all([
         client.publishAsync(`plant/${machine}/vibration`, payload, { qos: 1 }),
-        client.publishAsync(`plant/${machine}/temperature`, JSON.stringify({ value: number, ts: timeMs }), { qos: 1 }),
+        client.publishAsync(`plant/${machine}/temperature`, JSON.stringify({ value: number, ts: timeMs }), {
+          qos: 1,
+        }),
       ]);
       number++;
     };

@@ -32,7 +32,9 @@ sources:
     await daemon.start();
     await eventually('the source is good', async () => {
       const { parts } = await daemon.json<{ parts: { part: string; state: string }[] }>('/health');
-      return parts.some(({ part, state }) => part === 'source plant-mqtt' && state === 'good') ? true : undefined;
+      return parts.some(({ part, state }) => part === 'source plant-mqtt' && state === 'good')
+        ? true
+        : undefined;
     });
     client = await connectAsync(mosquitto.url, { protocolVersion: 5, clientId: 'rig' });
   });

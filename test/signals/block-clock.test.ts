@@ -57,7 +57,10 @@ describe('block clock', () => {
       expect(startTimeMs - last).toBeCloseTo(BLOCK_MS, 1);
       last = startTimeMs;
     }
-    const liveMs = START_MS + 50 + BLOCK_MS;
+    // Two blocks in their own time may be a pause in the backlog; three are live.
+    expect(stamp(START_MS + 50 + BLOCK_MS).continuity).toBe('contiguous');
+    expect(stamp(START_MS + 50 + 2 * BLOCK_MS).continuity).toBe('contiguous');
+    const liveMs = START_MS + 50 + 3 * BLOCK_MS;
     expect(stamp(liveMs)).toEqual({ startTimeMs: liveMs - BLOCK_MS, continuity: 'gap', lostBlocks: 0 });
     expect(stamp(liveMs + BLOCK_MS).continuity).toBe('contiguous');
   });

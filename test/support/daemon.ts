@@ -93,7 +93,8 @@ ${sections}`,
     await eventually(
       'the daemon becomes ready',
       async () => {
-        if (child.exitCode !== null) throw new Error(`the daemon ended with ${child.exitCode}:\n${this.#log}`);
+        if (child.exitCode !== null)
+          throw new Error(`the daemon ended with ${child.exitCode}:\n${this.#log}`);
         const answer = await fetch(`${this.base}/health/ready`).catch(() => undefined);
         return answer?.status === 200 ? true : undefined;
       },

@@ -9,7 +9,11 @@ export const DATA_DIR = process.env.SM_EDGE_DATA ?? resolve(import.meta.dirname,
 
 /** Is this set of real recordings here? Says so where it is not. */
 export const hasRecordings = (name: string): boolean =>
-  optionalPeer(`the recording set ${name}`, existsSync(join(DATA_DIR, name, 'manifest.json')), 'SM_EDGE_DATA=FOLDER');
+  optionalPeer(
+    `the recording set ${name}`,
+    existsSync(join(DATA_DIR, name, 'manifest.json')),
+    'SM_EDGE_DATA=FOLDER',
+  );
 
 /** A signal that goes over a wire. */
 export interface WireSignal {
