@@ -1,4 +1,5 @@
 import { ComplexFft, type FftLibrary, fftLengthAtLeast, fftLengthAtMost, RealFft } from './fft.js';
+import { magnitudeSums, squaredMagnitudes, sumOf, windowInto } from './kernels.js';
 import { createWindow } from './window.js';
 
 /** Share of the block that is faded in and out, at each end: its two ends need not fit together. */
@@ -15,6 +16,7 @@ export class BlockSpectrum {
   readonly binHz: number;
   readonly #fft: RealFft;
   readonly #start: number;
+  readonly #fade: Float32Array;
 
   static create(library: FftLibrary, blockLength: number, sampleRateHz: number): BlockSpectrum | undefined {
     const length = fftLengthAtMost(Math.min(blockLength, 262_144));
@@ -26,6 +28,7 @@ export class BlockSpectrum {
     this.binHz = sampleRateHz / length;
     this.#fft = new RealFft(library, length);
     this.#start = Math.floor((blockLength - length) / 2);
+    this.#fade = fade(length);
   }
 
   get data(): Float32Array {
@@ -33,24 +36,26 @@ export class BlockSpectrum {
   }
 
   compute(samples: Float32Array): void {
-    const { length, data } = this;
-    const start = this.#start;
-    let sum = 0;
-    for (let i = 0; i < length; i++) sum += samples[start + i]!;
-    const mean = sum / length;
-    for (let i = 0; i < length; i++) data[i] = samples[start + i]! - mean;
-    const fade = Math.floor(length * FADE);
-    for (let i = 0; i < fade; i++) {
-      const gain = 0.5 - 0.5 * Math.cos((Math.PI * (i + 0.5)) / fade);
-      data[i]! *= gain;
-      data[length - 1 - i]! *= gain;
-    }
+    const mean = sumOf(samples, this.#start, this.length) / this.length;
+    windowInto(this.data, samples, this.#start, mean, this.#fade);
     this.#fft.forward();
   }
 
   close(): void {
     this.#fft.close();
   }
+}
+
+/** One, with a raised cosine at both ends. */
+function fade(length: number): Float32Array {
+  const edge = Math.floor(length * FADE);
+  const values = new Float32Array(length).fill(1);
+  for (let i = 0; i < edge; i++) {
+    const gain = 0.5 - 0.5 * Math.cos((Math.PI * (i + 0.5)) / edge);
+    values[i] = gain;
+    values[length - 1 - i] = gain;
+  }
+  return values;
 }
 
 /** A band of a `BlockSpectrum`: bins [fromBin, fromBin + bins). */
@@ -81,6 +86,7 @@ export class EnvelopePlan {
   readonly #blockLength: number;
   /** Squared envelope, in unit². Overwritten by the next `compute`. */
   readonly squared: Float32Array;
+  readonly #sums = new Float64Array(2);
 
   /** For bands of at most `maxBins` bins of a block of `blockLength` points. */
   constructor(library: FftLibrary, blockLength: number, blockSampleRateHz: number, maxBins: number) {
@@ -97,31 +103,15 @@ export class EnvelopePlan {
   }
 
   compute(spectrum: Float32Array, band: Band): Float32Array {
-    const { length, squared } = this;
-    const data = this.#transform(spectrum, band);
-    const scale = this.#scale;
-    for (let i = 0, j = 0; i < length; i++, j += 2) {
-      const re = data[j]!;
-      const im = data[j + 1]!;
-      squared[i] = (re * re + im * im) * scale;
-    }
-    return squared;
+    squaredMagnitudes(this.#transform(spectrum, band), this.#scale, this.squared);
+    return this.squared;
   }
 
   /** Kurtosis and RMS of the envelope of a band, without keeping the envelope. */
   statistics(spectrum: Float32Array, band: Band): EnvelopeStatistics {
-    const data = this.#transform(spectrum, band);
     const { margin } = this;
-    const end = 2 * (this.length - margin);
-    let sum = 0;
-    let sumOfSquares = 0;
-    for (let j = 2 * margin; j < end; j += 2) {
-      const re = data[j]!;
-      const im = data[j + 1]!;
-      const e = re * re + im * im;
-      sum += e;
-      sumOfSquares += e * e;
-    }
+    magnitudeSums(this.#transform(spectrum, band), margin, this.length - margin, this.#sums);
+    const [sum, sumOfSquares] = [this.#sums[0]!, this.#sums[1]!];
     const count = this.length - 2 * margin;
     return {
       kurtosis: sum > 0 ? (sumOfSquares * count) / (sum * sum) - 2 : 0,

@@ -1,4 +1,5 @@
 import { type FftLibrary, RealFft } from './fft.js';
+import { powerOf, windowInto } from './kernels.js';
 import { applyMelFilters, type MelFilter, type MelOptions, melFilterBank } from './mel.js';
 import { createWindow } from './window.js';
 
@@ -18,7 +19,6 @@ export class MelSpectrogram {
   readonly #window: Float32Array;
   readonly #filters: readonly MelFilter[];
   readonly #power: Float64Array;
-  readonly #frame: Float64Array;
   readonly #hop: number;
   readonly #offset: number;
 
@@ -33,7 +33,6 @@ export class MelSpectrogram {
     this.#hop = hop;
     this.bands = options.count;
     this.#power = new Float64Array(transformLength / 2 + 1);
-    this.#frame = new Float64Array(options.count);
     this.energies = new Float64Array(this.frames * options.count);
   }
 
@@ -44,17 +43,11 @@ export class MelSpectrogram {
     for (let frame = 0; frame < this.frames; frame++) {
       const start = frame * this.#hop + this.#offset;
       const { data } = this.#fft;
-      const from = Math.max(0, -start);
-      const to = Math.min(n, samples.length - start);
-      if (from > 0) data.fill(0, 0, from);
-      for (let i = from; i < to; i++) data[i] = samples[start + i]! * window[i]!;
-      if (to < n) data.fill(0, Math.max(0, to));
+      if (start >= 0 && start + n <= samples.length) windowInto(data, samples, start, 0, window);
+      else padInto(data, samples, start, window);
       this.#fft.forward();
-      power[0] = data[0]! * data[0]!;
-      power[n / 2] = data[1]! * data[1]!;
-      for (let k = 1, i = 2; i < n; k++, i += 2) power[k] = data[i]! * data[i]! + data[i + 1]! * data[i + 1]!;
-      applyMelFilters(this.#filters, power, this.#frame);
-      this.energies.set(this.#frame, frame * this.bands);
+      powerOf(data, power);
+      applyMelFilters(this.#filters, power, this.energies, frame * this.bands);
     }
     return this.energies;
   }
@@ -64,11 +57,19 @@ export class MelSpectrogram {
   }
 }
 
+/** A frame that reaches beyond the signal: zeros there. */
+function padInto(out: Float32Array, samples: Float32Array, start: number, window: Float32Array): void {
+  for (let i = 0; i < window.length; i++) out[i] = (samples[start + i] ?? 0) * window[i]!;
+}
+
+/** Decibels of a power per unit of its natural logarithm: Math.log is faster than Math.log10. */
+const DECIBELS = 10 / Math.LN10;
+
 /** `librosa.power_to_db` with reference 1: in place, at most `topDb` below the highest. */
 export function toDecibels(energies: Float64Array, topDb = 80): Float64Array {
   let highest = Number.NEGATIVE_INFINITY;
   for (let i = 0; i < energies.length; i++) {
-    energies[i] = 10 * Math.log10(Math.max(1e-10, energies[i]!));
+    energies[i] = DECIBELS * Math.log(Math.max(1e-10, energies[i]!));
     highest = Math.max(highest, energies[i]!);
   }
   for (let i = 0; i < energies.length; i++) energies[i] = Math.max(energies[i]!, highest - topDb);

@@ -1,3 +1,5 @@
+import { dotProduct } from './kernels.js';
+
 /** Mel filter banks, with the same numbers as librosa 0.10 and later (`librosa.filters.mel`). */
 
 export type MelScale = 'slaney' | 'htk';
@@ -63,16 +65,15 @@ export function melFilterBank(options: MelOptions): MelFilter[] {
   });
 }
 
-/** Energy in each filter: out[m] = sum of weight times power. */
+/** Energy in each filter: out[offset + m] = sum of weight times power. */
 export function applyMelFilters(
   filters: readonly MelFilter[],
-  power: ArrayLike<number>,
+  power: Float64Array,
   out: Float64Array,
+  offset = 0,
 ): void {
   for (let m = 0; m < filters.length; m++) {
-    const { fromBin, weights } = filters[m]!;
-    let sum = 0;
-    for (let i = 0; i < weights.length; i++) sum += weights[i]! * power[fromBin + i]!;
-    out[m] = sum;
+    const filter = filters[m]!;
+    out[offset + m] = dotProduct(filter.weights, power, filter.fromBin);
   }
 }

@@ -1,4 +1,5 @@
 import { type FftLibrary, fftLengthAtMost, RealFft } from './fft.js';
+import { addPowerOf, sumOf, windowInto } from './kernels.js';
 import { createWindow, type Window, type WindowName } from './window.js';
 
 /** Longest single transform: 10 s at 25.6 kHz, 0.1 Hz per bin. Longer blocks are averaged after Welch. */
@@ -72,23 +73,11 @@ export class PowerSpectrum {
   }
 
   #addSegment(samples: Float32Array, start: number): void {
-    const { power, transformLength: n } = this;
-    const window = this.window.values;
-    const data = this.#fft.data;
-    let mean = 0;
-    if (this.#removeMean) {
-      for (let i = 0; i < n; i++) mean += samples[start + i]!;
-      mean /= n;
-    }
-    for (let i = 0; i < n; i++) data[i] = (samples[start + i]! - mean) * window[i]!;
+    const mean = this.#removeMean ? sumOf(samples, start, this.transformLength) / this.transformLength : 0;
+    const { data } = this.#fft;
+    windowInto(data, samples, start, mean, this.window.values);
     this.#fft.forward();
-    power[0]! += data[0]! * data[0]!;
-    power[n / 2]! += data[1]! * data[1]!;
-    for (let k = 1, i = 2; i < n; k++, i += 2) {
-      const re = data[i]!;
-      const im = data[i + 1]!;
-      power[k]! += re * re + im * im;
-    }
+    addPowerOf(data, this.power);
   }
 }
 
@@ -118,13 +107,13 @@ export function bandMeanSquare(
   for (let k = from; k <= to; k++) {
     const share = Math.min(k + 0.5, highHz / binHz) - Math.max(k - 0.5, lowHz / binHz);
     if (share <= 0) continue;
-    sum += power[k]! * powerOf(2 * Math.PI * k * binHz, 2 * exponent) * Math.min(1, share);
+    sum += power[k]! * evenPower(2 * Math.PI * k * binHz, 2 * exponent) * Math.min(1, share);
   }
   return sum;
 }
 
 /** `base` to a small even power, which is much faster by products than by `**`. */
-function powerOf(base: number, exponent: number): number {
+function evenPower(base: number, exponent: number): number {
   if (exponent === 0) return 1;
   let result = 1;
   const square = base * base;
