@@ -37,7 +37,7 @@ const GROUNDED_RATIO = 2;
 const SHAFT_SHARE = 0.1;
 /** Weight that chance reaches with one spectrum, less with more of them (as the scatter of their mean falls). */
 const CHANCE_BASE = 0.5;
-const CHANCE_CERTAIN = 0.9;
+const CHANCE_CERTAIN = 1.4;
 const CHANCE_SEARCHED = 2.4;
 
 interface Hypothesis {
@@ -116,7 +116,9 @@ function strongestCase(
   const lines = Array.from({ length: HARMONICS }, (_, i) =>
     bearingLine(band, (i + 1) * best.frequencyHz, best.shaftHz),
   );
-  const chance = CHANCE_BASE + (certain ? CHANCE_CERTAIN : CHANCE_SEARCHED) / Math.sqrt(spectrum.averages);
+  const chance = certain
+    ? CHANCE_BASE + CHANCE_CERTAIN / spectrum.averages ** 0.75
+    : CHANCE_BASE + CHANCE_SEARCHED / Math.sqrt(spectrum.averages);
   return {
     part,
     weight: best.weight,
