@@ -5,7 +5,7 @@ import { type BearingEvidence, bearingEvidence, merit } from './bearing-evidence
 import type { Diagnosis, Evidence, Fault } from './diagnosis.js';
 import { machineSpectra } from './machine-spectra.js';
 import { faultSentence } from './sentence.js';
-import { shaftEvidence } from './shaft-evidence.js';
+import { type ShaftEvidence, shaftEvidence } from './shaft-evidence.js';
 import { findShaftSpeed, type ShaftSpeed } from './shaft-speed.js';
 
 export type { Diagnosis, Evidence, Fault } from './diagnosis.js';
@@ -21,6 +21,8 @@ const CAGE_DEPTH = 0.8;
 const CAGE_LEAD = 2;
 /** A converter that uses so few of its steps measures itself, not the machine. */
 const LEAST_LEVELS = 16;
+/** Samples that one transform takes. */
+const LONGEST_PIECE = 262_144;
 const HIGHEST_BPFI_HARMONIC = 4.3;
 /** Orders of the envelope that are looked at where no bearing is known. */
 const DEFAULT_MAX_ORDER = 12;
@@ -36,7 +38,8 @@ const DEFAULT_MAX_ORDER = 12;
  */
 export async function diagnose(blocks: readonly Float32Array[], spec: AnalysisSpec): Promise<Diagnosis> {
   const { speedRpm, bearing, sampleRateHz } = spec;
-  const first = blocks[0];
+  const pieces = blocks.flatMap(cut);
+  const first = pieces[0];
   if (isSound(spec)) return unknown('sound alone does not tell which part is at fault');
   if (speedRpm === undefined || !(speedRpm > 0)) return unknown('the speed of the shaft is not known');
   if (first === undefined) return unknown('there is no recording');
@@ -51,7 +54,7 @@ export async function diagnose(blocks: readonly Float32Array[], spec: AnalysisSp
   const orders = bearing === undefined ? undefined : bearingOrders(bearing);
   const spectra = machineSpectra(
     await loadFft(),
-    blocks.filter((block) => block.length === first.length),
+    pieces.filter((piece) => piece.length === first.length),
     {
       sampleRateHz,
       shaftHz: declaredHz,
@@ -60,14 +63,11 @@ export async function diagnose(blocks: readonly Float32Array[], spec: AnalysisSp
   );
   const speed = findShaftSpeed(spectra, declaredHz);
   const cases = orders === undefined ? [] : bearingEvidence(spectra, orders, speed);
-  const verdict = bearingVerdict(cases, speed);
-  if (verdict !== undefined) return verdict;
-  const shaft = shaftEvidence(spectra.vibration, speed, spec);
-  if (shaft !== undefined) {
-    const { fault, confidence, lines } = shaft;
-    return { fault, confidence, evidence: lines, sentence: faultSentence(fault, lines, speed.shaftHz) };
-  }
-  return healthy(cases, speed, bearing !== undefined);
+  const verdict =
+    bearingVerdict(cases, speed) ??
+    shaftVerdict(shaftEvidence(spectra.vibration, speed, spec), speed) ??
+    healthy(cases, speed, bearing !== undefined);
+  return speed.certain ? { ...verdict, speedRpm: speed.shaftHz * 60 } : verdict;
 }
 
 function bearingVerdict(cases: readonly BearingEvidence[], speed: ShaftSpeed): Diagnosis | undefined {
@@ -91,6 +91,12 @@ function bearingVerdict(cases: readonly BearingEvidence[], speed: ShaftSpeed): D
     evidence: best.lines,
     sentence: faultSentence(fault, best.lines, best.shaftHz),
   };
+}
+
+function shaftVerdict(shaft: ShaftEvidence | undefined, speed: ShaftSpeed): Diagnosis | undefined {
+  if (shaft === undefined) return undefined;
+  const { fault, confidence, lines } = shaft;
+  return { fault, confidence, evidence: lines, sentence: faultSentence(fault, lines, speed.shaftHz) };
 }
 
 /** Whether the lines are there for certain and deep enough to matter. */
@@ -121,6 +127,13 @@ const unknown = (why: string, evidence: readonly Evidence[] = []): Diagnosis => 
   evidence,
   sentence: `No verdict: ${why}.`,
 });
+
+/** Equal pieces of a block that is longer than one transform. */
+function cut(block: Float32Array): Float32Array[] {
+  const count = Math.ceil(block.length / LONGEST_PIECE);
+  const length = Math.floor(block.length / Math.max(1, count));
+  return Array.from({ length: count }, (_, i) => block.subarray(i * length, (i + 1) * length));
+}
 
 /** Different sample values among the first thousands, up to LEAST_LEVELS. */
 function countLevels(samples: Float32Array): number {

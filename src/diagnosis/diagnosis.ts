@@ -29,6 +29,8 @@ export interface Diagnosis {
   /** 0 to 1. */
   readonly confidence: number;
   readonly evidence: readonly Evidence[];
+  /** Speed that the signal itself tells, revolutions per minute; only where its lines name one speed and no other. */
+  readonly speedRpm?: number;
   /** One sentence for the technician. */
   readonly sentence: string;
 }

@@ -46,6 +46,11 @@ export async function featuresOfFile(
   const { fullScale = 1, unit = 'g', speedRpm } = options;
   if (fullScale !== 1) for (let i = 0; i < samples.length; i++) samples[i]! *= fullScale;
   if (samples.length === 0) throw new SmEdgeError('FILE_EMPTY', `${file} holds no samples`);
+  const broken = samples.findIndex((value) => !Number.isFinite(value));
+  if (broken >= 0)
+    throw new SmEdgeError('FILE_VALUES', `${file}: sample ${broken} is no finite number`, {
+      hint: 'The recorder wrote a gap as NaN or infinity: cut it out.',
+    });
   const blockLength = options.blockLength ?? samples.length;
   if (!Number.isInteger(blockLength) || blockLength < 1 || blockLength > samples.length) {
     throw new SmEdgeError('BLOCK_LENGTH', `a block of ${blockLength} samples does not fit ${file}`, {

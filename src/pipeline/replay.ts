@@ -130,7 +130,8 @@ class Run {
         }
       }
       // A snapshot is a look of its own at the machine; a whole recording is one.
-      yield await this.#diagnosisLine(recording, block.startTimeMs, windows, blockSpec);
+      // It takes the samples in one piece: the more turns of the shaft, the finer the verdict.
+      yield await this.#diagnosisLine(recording, block.startTimeMs, [block.samples], blockSpec);
     }
   }
 

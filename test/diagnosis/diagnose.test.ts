@@ -100,9 +100,49 @@ describe('the shaft', () => {
     expect((await verdict({ ...machine, orders }, rpm)).fault).toBe('looseness');
   });
 
+  it('has a damaged gear', async () => {
+    const teeth = 23;
+    const orders = {
+      1: 0.3,
+      [teeth - 2]: 0.1,
+      [teeth - 1]: 0.4,
+      [teeth]: 0.5,
+      [teeth + 1]: 0.35,
+      [teeth + 2]: 0.1,
+    };
+    const samples = vibrationOf({ ...machine, orders: { ...orders, 2: 0.3, 3: 0.3 } });
+    const spec = { sampleRateHz: 12_800, blockLength: samples.length, unit: 'g', quantity: 'acceleration' };
+    const { fault, evidence, speedRpm } = await diagnose([samples], {
+      ...spec,
+      speedRpm: rpm,
+      gear: { teeth },
+    });
+    expect(fault).toBe('gear');
+    expect(evidence[0]!.orders).toBe(teeth);
+    expect(speedRpm).toBeCloseTo(24.6 * 60, -1);
+  });
+
   it('runs well', async () => {
     expect((await verdict({ ...machine, orders: RUN_OF_THE_MILL }, rpm)).fault).toBe('normal');
   });
+});
+
+it('takes a recording in one piece or in blocks alike', async () => {
+  const machine = { sampleRateHz: 12_800, durationS: 30, shaftHz: 24.6, orders: RUN_OF_THE_MILL };
+  const defect = { frequencyHz: 3.58 * 24.6, shock: 1, resonanceHz: 3000, modulationHz: 0 };
+  const samples = vibrationOf({ ...machine, defect });
+  const spec = {
+    sampleRateHz: 12_800,
+    blockLength: 32_768,
+    unit: 'g',
+    quantity: 'acceleration',
+    speedRpm: 1500,
+    bearing: parseBearing('6205'),
+  };
+  const blocks = Array.from({ length: 11 }, (_, i) => samples.subarray(i * 32_768, (i + 1) * 32_768));
+  expect((await diagnose(blocks, spec)).fault).toBe('outer');
+  // Longer than one transform.
+  expect((await diagnose([samples], spec)).fault).toBe('outer');
 });
 
 describe('no verdict', () => {
