@@ -10,14 +10,16 @@ import {
   exceptionText,
   functionCode,
   parseAnswer,
+  type ReadRequest,
   type Request,
 } from './protocol.js';
+import { RecentAnswers } from './recent-answers.js';
 
 /** After so many deadlines without one byte from anybody, a TCP connection is taken for dead. */
 const SILENT_DEADLINES = 3;
 
 /** What came in that was not wanted, by kind: each is discarded and counted. */
-export type Discarded = 'stale' | 'wrong-unit' | 'mismatch' | 'unsolicited' | 'repeated';
+export type Discarded = 'stale' | 'wrong-unit' | 'mismatch' | 'unsolicited' | 'repeated' | 'twin';
 
 export interface ExchangeOptions {
   readonly clock: Clock;
@@ -44,10 +46,13 @@ export class Exchange {
   readonly #stream: Duplex;
   readonly #options: ExchangeOptions;
   readonly #framing: Framing;
-  readonly #late: LateAnswers | undefined;
+  /** What only a line without transaction ids needs. */
+  readonly #rtu: { readonly late: LateAnswers; readonly recent: RecentAnswers } | undefined;
   #waiting: Waiting | undefined;
   /** The last answer, while the line is watched for a second one. */
   #guarded: { readonly request: Request; readonly answer: Answer; contradicted: boolean } | undefined;
+  /** The last answer is the same as a frame that came a moment ago for something else. */
+  #twin = false;
   #transactionId = 0;
   #lastByteMs = Number.NEGATIVE_INFINITY;
   #silentDeadlines = 0;
@@ -62,7 +67,11 @@ export class Exchange {
   constructor(stream: Duplex, options: ExchangeOptions) {
     this.#stream = stream;
     this.#options = options;
-    this.#late = options.framing === 'rtu' ? new LateAnswers(2 * options.timeoutMs) : undefined;
+    const patienceMs = 2 * options.timeoutMs;
+    this.#rtu =
+      options.framing === 'rtu'
+        ? { late: new LateAnswers(patienceMs), recent: new RecentAnswers(2 * patienceMs) }
+        : undefined;
     this.#framing =
       options.framing === 'mbap' ? new MbapFraming() : new RtuFraming((...start) => this.#expects(...start));
     stream.on('data', (chunk: Buffer) => this.#receive(chunk));
@@ -73,7 +82,7 @@ export class Exchange {
 
   /** How long no request may go to this unit, since a late answer of it may be on its way, ms. */
   waitMs(unitId: number): number {
-    return this.#late?.waitMs(unitId, this.#options.clock.monotonicMs()) ?? 0;
+    return this.#rtu?.late.waitMs(unitId, this.#options.clock.monotonicMs()) ?? 0;
   }
 
   /**
@@ -81,28 +90,39 @@ export class Exchange {
    * `MODBUS_DOUBTFUL` (RTU: more came than was asked for) or `LINE_DOWN`.
    */
   async transact(request: Request): Promise<Buffer> {
-    const late = this.#late;
-    if (late === undefined) return dataOf(await this.#ask(request), request);
+    if (this.#rtu === undefined) return dataOf(await this.#ask(request), request);
+    const { late } = this.#rtu;
     const { clock } = this.#options;
-    const { unitId } = request;
     if (!('write' in request) && late.confusable(request, clock.monotonicMs())) {
-      const barrier = late.barrier(request, clock.monotonicMs());
-      if (barrier === undefined) throw doubtful('too many answers of this unit are missing');
-      const answer = await this.#askQuietly(barrier);
-      if (answer.kind === 'exception') {
-        late.add(barrier, clock.monotonicMs());
-        late.doubt(unitId, clock.monotonicMs());
-        throw doubtful('a late answer may still be on its way');
-      }
-      late.settle(unitId);
+      await this.#passBarrier(late, request);
     }
     const answer = await this.#askQuietly(request);
-    if (answer.kind === 'data') late.settle(unitId);
-    else if (late.pending(unitId, clock.monotonicMs())) {
-      late.doubt(unitId, clock.monotonicMs());
+    if (answer.kind === 'data') {
+      if (!('write' in request) && this.#twin) {
+        this.#options.onDiscarded('twin');
+        if (!sameAnswer(await this.#askQuietly(request), answer)) throw doubtful('two answers that differ');
+      }
+      late.settle(request.unitId);
+    } else if (late.pending(request.unitId, clock.monotonicMs())) {
+      late.doubt(request.unitId, clock.monotonicMs());
       throw doubtful('an exception that may belong to an earlier request');
     }
     return dataOf(answer, request);
+  }
+
+  /** Asks the unit something whose answer no late answer looks like: then all that were missing are over. */
+  async #passBarrier(late: LateAnswers, request: ReadRequest): Promise<void> {
+    const { clock } = this.#options;
+    const barrier = late.barrier(request, clock.monotonicMs());
+    if (barrier === undefined) throw doubtful('too many answers of this unit are missing');
+    const answer = await this.#askQuietly(barrier);
+    const unsure = answer.kind === 'exception' && late.pending(request.unitId, clock.monotonicMs());
+    if (unsure || this.#twin) {
+      late.add(barrier, clock.monotonicMs());
+      late.doubt(request.unitId, clock.monotonicMs());
+      throw doubtful('a late answer may still be on its way');
+    }
+    late.settle(request.unitId);
   }
 
   destroy(): void {
@@ -117,15 +137,12 @@ export class Exchange {
     await this.#quiet();
     this.#dropPending();
     const answer = await this.#ask(request);
-    this.#guarded = { request, answer, contradicted: false };
-    try {
-      await this.#quiet();
-      this.#dropPending();
-      if (!this.#guarded.contradicted) return answer;
-    } finally {
-      this.#guarded = undefined;
-    }
-    throw doubtful('two different answers came');
+    await this.#quiet();
+    this.#dropPending();
+    const contradicted = this.#guarded?.contradicted ?? false;
+    this.#guarded = undefined;
+    if (contradicted) throw doubtful('two different answers came');
+    return answer;
   }
 
   #dropPending(): void {
@@ -150,6 +167,7 @@ export class Exchange {
     return new Promise((resolve, reject) => {
       if (this.#fault !== undefined) return reject(this.#fault);
       const { clock, timeoutMs } = this.#options;
+      this.#guarded = undefined;
       this.#transactionId = (this.#transactionId + 1) & 0xffff;
       const timer = clock.setTimer('modbus request', timeoutMs, () => this.#onDeadline());
       this.#waiting = {
@@ -171,7 +189,7 @@ export class Exchange {
     const waiting = this.#waiting;
     if (waiting === undefined) return;
     const { clock, timeoutMs, abandonSilent } = this.#options;
-    this.#late?.add(waiting.request, clock.monotonicMs());
+    this.#rtu?.late.add(waiting.request, clock.monotonicMs());
     waiting.settle(
       new SmEdgeError(
         'MODBUS_TIMEOUT',
@@ -205,10 +223,17 @@ export class Exchange {
     if (known && waiting !== undefined && unitId === waiting.request.unitId) {
       const answer = parseAnswer(pdu, waiting.request);
       if (answer.kind !== 'mismatch') {
+        const { address } = waiting.request;
+        this.#twin = this.#rtu?.recent.resembles(unitId, pdu, address, this.#lastByteMs) ?? false;
+        this.#rtu?.recent.add(unitId, pdu, address, this.#lastByteMs);
+        // At once: a second answer may stand in the same chunk.
+        if (this.#rtu !== undefined)
+          this.#guarded = { request: waiting.request, answer, contradicted: false };
         waiting.settle(answer);
         return;
       }
     }
+    this.#rtu?.recent.add(unitId, pdu, undefined, this.#lastByteMs);
     this.#options.onDiscarded(this.#judge(unitId, pdu, known));
   }
 
@@ -222,7 +247,7 @@ export class Exchange {
         return 'repeated';
       }
     }
-    if (!known || this.#late?.observe(unitId, pdu)) return 'stale';
+    if (!known || this.#rtu?.late.observe(unitId, pdu)) return 'stale';
     const waiting = this.#waiting;
     if (waiting === undefined) return 'unsolicited';
     return unitId === waiting.request.unitId ? 'mismatch' : 'wrong-unit';
@@ -235,7 +260,7 @@ export class Exchange {
       if (code === (wanted | 0x80)) return true;
       if (code === wanted && ('write' in request || byteCount === answerBytes(request))) return true;
     }
-    return this.#late?.expects(unitId, code, byteCount) ?? false;
+    return this.#rtu?.late.expects(unitId, code, byteCount) ?? false;
   }
 
   #countGarbage(): void {

@@ -8,11 +8,18 @@ import {
   type Request,
 } from './protocol.js';
 
-/** A request that nobody answered in time: its answer may still come. */
-interface Lost {
+/** Answers kept in mind for one unit, and for the line. */
+const MOST = 16;
+
+/** All that an RTU answer tells of the request that it belongs to, but for the unit. */
+interface Shape {
   readonly code: number;
-  /** Data bytes of its answer; undefined for a write, whose answer names address and value. */
+  /** Data bytes of the answer; undefined for a write, whose answer names address and value. */
   readonly bytes: number | undefined;
+}
+
+/** A request that nobody answered in time: its answer may still come. */
+interface Lost extends Shape {
   readonly quarantineUntilMs: number;
   expiresAtMs: number;
 }
@@ -23,26 +30,33 @@ interface Lost {
  * the requests that were lost, so that no request of the same shape goes to the same unit before it is sure that
  * the late answer has come or never will: the unit is left alone for a while (a late answer seen in that time ends
  * it), then asked something of another shape; since a unit answers in order, that answer is the proof.
+ *
+ * Where one converter serves the whole line in order, what it still has to say may even come under another unit's
+ * id. So a missing answer of one unit makes the next request to any unit one of another shape, once.
  */
 export class LateAnswers {
   readonly #quarantineMs: number;
   readonly #lost = new Map<number, Lost[]>();
+  /** Shapes of what was lost on the line since somebody answered something of another shape. */
+  #line: Shape[] = [];
 
   constructor(quarantineMs: number) {
     this.#quarantineMs = quarantineMs;
   }
 
   add(request: Request, nowMs: number): void {
+    const shape = shapeOf(request);
     const lost = this.#lost.get(request.unitId) ?? [];
     lost.push({
-      code: functionCode(request),
-      bytes: 'write' in request ? undefined : answerBytes(request),
+      ...shape,
       quarantineUntilMs: nowMs + this.#quarantineMs,
       expiresAtMs: Number.POSITIVE_INFINITY,
     });
-    // The oldest first: a unit that has not answered sixteen requests will not answer the first one now.
-    if (lost.length > 16) lost.shift();
+    // The oldest goes first: who has not answered sixteen requests will not answer the first one now.
+    if (lost.length > MOST) lost.shift();
     this.#lost.set(request.unitId, lost);
+    this.#line.push(shape);
+    if (this.#line.length > MOST) this.#line.shift();
   }
 
   /** A frame came that answers nothing asked now. True where it is a late answer. */
@@ -77,10 +91,10 @@ export class LateAnswers {
 
   /** Could a late answer be taken for the answer to this request? */
   confusable(request: ReadRequest, nowMs: number): boolean {
-    if (!this.pending(request.unitId, nowMs)) return false;
-    const code = functionCode(request);
-    const bytes = answerBytes(request);
-    return this.#lost.get(request.unitId)!.some((one) => one.code === code && one.bytes === bytes);
+    const { code, bytes } = shapeOf(request);
+    const same = (one: Shape) => one.code === code && one.bytes === bytes;
+    if (this.#line.some(same)) return true;
+    return this.pending(request.unitId, nowMs) && this.#lost.get(request.unitId)!.some(same);
   }
 
   /** A request to the same registers whose answer cannot be confused with a late one; fewer registers first. */
@@ -101,6 +115,7 @@ export class LateAnswers {
   /** The unit answered something that no late answer looks like: all the lost ones are over. */
   settle(unitId: number): void {
     this.#lost.delete(unitId);
+    this.#line = [];
   }
 
   /** An exception came while answers were missing, which may be one of them: wait once more, then trust the unit. */
@@ -108,6 +123,13 @@ export class LateAnswers {
     const lost = this.#lost.get(unitId) ?? [];
     for (const one of lost) one.expiresAtMs = Math.min(one.expiresAtMs, nowMs + this.#quarantineMs);
   }
+}
+
+function shapeOf(request: Request): Shape {
+  return {
+    code: functionCode(request),
+    bytes: 'write' in request ? undefined : answerBytes(request),
+  };
 }
 
 const matches = (lost: Lost, code: number, byteCount: number): boolean =>

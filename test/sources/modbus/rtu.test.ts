@@ -1,0 +1,218 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { systemClock } from '#sm/base/clock.js';
+import { toSmEdgeError } from '#sm/base/errors.js';
+import { type Random, seededRandom } from '#sm/base/random.js';
+import { modbusPart } from '#sm/sources/modbus/index.js';
+import { ModbusLink } from '#sm/sources/modbus/link.js';
+import { hasSocat, PseudoSerialPort } from '../../support/socat.js';
+import { isState, type Running, run, until } from '../support.js';
+import { type Fault, RtuServer, type RtuServerOptions, registerValue } from './rtu-server.js';
+
+const open: { stop(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const one of open.splice(0).reverse()) await one.stop();
+});
+
+async function serve(options: RtuServerOptions): Promise<{ server: RtuServer; port: number }> {
+  const server = new RtuServer(options);
+  open.push(server);
+  return { server, ...(await server.start()) };
+}
+
+const TIMEOUT_MS = 40;
+
+async function link(port: number, random: Random): Promise<{ one: ModbusLink; discarded: string[] }> {
+  const discarded: string[] = [];
+  let up: () => void = () => undefined;
+  const opened = new Promise<void>((resolve) => {
+    up = resolve;
+  });
+  const one = new ModbusLink({
+    target: { host: '127.0.0.1', port },
+    connectTimeoutMs: 5_000,
+    framing: 'rtu',
+    timeoutMs: TIMEOUT_MS,
+    silenceMs: 2,
+    turnaroundMs: 0,
+    abandonSilent: false,
+    clock: systemClock,
+    random,
+    onDiscarded: (kind) => discarded.push(kind),
+    onGarbage: () => undefined,
+    onUp: () => up(),
+    onDown: () => undefined,
+  });
+  open.push(one);
+  one.start();
+  await opened;
+  return { one, discarded };
+}
+
+/** Reads registers in turn, one after the other, and counts what came of it. */
+async function readMany(one: ModbusLink, random: Random, count: number) {
+  const outcome: Record<string, number> = { right: 0, wrong: 0 };
+  const client = async (unitId: number, share: number) => {
+    for (let i = 0; i < share; i++) {
+      const address = Math.floor(random() * 4_000);
+      const quantity = random() < 0.7 ? 2 : 1 + Math.floor(random() * 4);
+      try {
+        const data = await one.request({ unitId, table: 'holding', address, quantity });
+        const right = Array.from({ length: quantity }, (_, k) => registerValue(unitId, address + k));
+        const got = right.map((_, k) => data.readUInt16BE(2 * k));
+        if (String(got) === String(right) && data.length === 2 * quantity) outcome.right!++;
+        else outcome.wrong!++;
+      } catch (thrown) {
+        const { code } = toSmEdgeError(thrown);
+        outcome[code] = (outcome[code] ?? 0) + 1;
+      }
+    }
+  };
+  await Promise.all([1, 2, 3].map((unitId) => client(unitId, Math.ceil(count / 3))));
+  return outcome;
+}
+
+/** One answer in eight is treated so. */
+const sometimes = (faults: readonly Fault[], random: Random, delayMs: () => number): RtuServerOptions => ({
+  fault: () =>
+    random() < 1 / 8
+      ? { fault: faults[Math.floor(random() * faults.length)]!, delayMs: delayMs() }
+      : { fault: 'none' },
+});
+
+describe('Modbus RTU: no reading is ever that of another register', () => {
+  const lines = Array.from({ length: 16 }, (_, i) => i);
+  const perLine = 650;
+
+  it('in 10,000 requests to servers that answer late, twice, for another unit, or garbage', async () => {
+    const faults: Fault[] = [
+      'late',
+      'twice',
+      'twice-late',
+      'other-unit',
+      'other-length',
+      'garbage',
+      'split',
+      'corrupt',
+      'silent',
+      'busy',
+    ];
+    const results = await Promise.all(
+      lines.map(async (seed) => {
+        const random = seededRandom(seed + 1);
+        // Late by a little or by much; a second copy within milliseconds or while the next request is out.
+        const { port } = await serve(sometimes(faults, random, () => random() ** 2 * 3 * TIMEOUT_MS));
+        const { one } = await link(port, random);
+        return readMany(one, random, perLine);
+      }),
+    );
+    const sum = (key: string) => results.reduce((total, outcome) => total + (outcome[key] ?? 0), 0);
+    expect(results.map(({ wrong }) => wrong)).toEqual(lines.map(() => 0));
+    expect(lines.length * Math.ceil(perLine / 3) * 3).toBeGreaterThan(10_000);
+    expect(sum('right')).toBeGreaterThan(8_000);
+    expect(sum('MODBUS_TIMEOUT')).toBeGreaterThan(100);
+  }, 120_000);
+
+  it('nor where a converter lets late answers overtake', async () => {
+    const results = await Promise.all(
+      lines.slice(0, 6).map(async (seed) => {
+        const random = seededRandom(seed + 100);
+        const { port } = await serve(
+          sometimes(['overtaken'], random, () => TIMEOUT_MS * (1.05 + 1.8 * random())),
+        );
+        const { one, discarded } = await link(port, random);
+        const outcome = await readMany(one, random, 300);
+        expect(discarded).toContain('stale');
+        return outcome;
+      }),
+    );
+    expect(results.map(({ wrong }) => wrong)).toEqual(results.map(() => 0));
+    expect(results.every(({ right }) => right! > 200)).toBe(true);
+  }, 120_000);
+});
+
+const points = (unitId: number) =>
+  [0, 100, 200, 300].map((address) => ({ point: `u${unitId}.r${address}`, register: 'holding', address }));
+
+const judge = (running: Running) => {
+  for (const { point, value, quality } of running.readings) {
+    const [, unitId, address] = /^u(\d+)\.r(\d+)$/.exec(point)!;
+    if (quality === 'good')
+      expect([point, value]).toEqual([point, registerValue(Number(unitId), Number(address))]);
+  }
+};
+
+async function poll(connection: object, units: object[]): Promise<Running> {
+  const running = await run(modbusPart, { connection, units });
+  open.push(running.source);
+  return running;
+}
+
+describe('a Modbus RTU line', () => {
+  it('keeps nine units at their rate while the tenth is dead', async () => {
+    const { port } = await serve({ fault: ({ unitId }) => ({ fault: unitId === 4 ? 'silent' : 'none' }) });
+    const running = await poll(
+      { transport: 'rtu-over-tcp', host: '127.0.0.1', port, timeout: '100ms', silence: '2ms' },
+      Array.from({ length: 10 }, (_, i) => ({
+        unitId: i + 1,
+        interval: '250ms',
+        points: points(i + 1),
+      })),
+    );
+    await until(() => expect(running.source.status.reason).toBe('no answer from unit 4'));
+    const from = performance.now();
+    const before = running.readings.length;
+    await until(() => expect(running.readings.length - before).toBeGreaterThan(9 * 4 * 12), 20_000);
+    const seconds = (performance.now() - from) / 1000;
+    for (let unitId = 1; unitId <= 10; unitId++) {
+      if (unitId === 4) continue;
+      const count = running.readings
+        .slice(before)
+        .filter(({ point, quality }) => point === `u${unitId}.r0` && quality === 'good').length;
+      expect(count + 1).toBeGreaterThanOrEqual(Math.floor(seconds * 4 * 0.95));
+    }
+    judge(running);
+  }, 60_000);
+
+  it('is fresh within two polls after the connection was broken', async () => {
+    const { port, server } = await serve({ fault: () => ({ fault: 'none' }) });
+    const running = await poll(
+      { transport: 'rtu-over-tcp', host: '127.0.0.1', port, timeout: '200ms', silence: '2ms' },
+      [{ unitId: 1, interval: '100ms', points: points(1) }],
+    );
+    await isState(running.source, 'good');
+    server.disconnectAll();
+    await isState(running.source, 'degraded');
+    await isState(running.source, 'good');
+    const last = new Map(running.readings.map((reading) => [reading.point, reading.quality]));
+    expect([...last.values()]).toEqual(['good', 'good', 'good', 'good']);
+    judge(running);
+  });
+});
+
+describe.skipIf(!hasSocat())('Modbus RTU on a serial port', () => {
+  it('polls through the port, with garbage, and finds the port again', async () => {
+    const random = seededRandom(5);
+    const { port } = await serve(sometimes(['garbage', 'corrupt', 'split', 'twice'], random, () => 3));
+    const pty = await PseudoSerialPort.open(port);
+    open.push(pty);
+    const running = await poll(
+      { transport: 'rtu', path: pty.path, baudRate: 115_200, parity: 'none', timeout: '100ms' },
+      [1, 2].map((unitId) => ({ unitId, interval: '40ms', points: points(unitId) })),
+    );
+    const flow = () => {
+      const start = running.readings.length;
+      return until(() =>
+        expect(
+          running.readings.slice(start).filter(({ quality }) => quality === 'good').length,
+        ).toBeGreaterThan(80),
+      );
+    };
+    await flow();
+    await pty.unplug();
+    await until(() => expect(running.source.status.reason).toMatch(/port/));
+    await pty.plug();
+    await flow();
+    judge(running);
+    expect(await running.counter('sm_edge_modbus_garbage_bytes_total')).toBeGreaterThan(0);
+  });
+});
