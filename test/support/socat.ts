@@ -31,7 +31,7 @@ export class PseudoSerialPort {
   async plug(): Promise<void> {
     const child = spawn(
       findProgram('socat')!,
-      [`PTY,link=${this.path},rawer,wait-slave`, `TCP:127.0.0.1:${this.#tcpPort}`],
+      [`PTY,link=${this.path},rawer,wait-slave,pty-interval=0.02`, `TCP:127.0.0.1:${this.#tcpPort}`],
       { stdio: 'ignore' },
     );
     this.#process = child;
