@@ -164,9 +164,15 @@ function sidebandSupport(band: WhitenedBand, frequencyHz: number, shaftHz: numbe
 
 const NOTHING: Line = { frequencyHz: 0, amplitude: 0, ratio: 0, excess: 0 };
 
-/** A line of the envelope, unless it lies on a whole order of the shaft and thus proves nothing for the bearing. */
+/**
+ * A line of the envelope, unless it, or the line on whose skirt it stands, lies on a whole order of the shaft and thus
+ * proves nothing for the bearing.
+ */
 function bearingLine(band: WhitenedBand, frequencyHz: number, shaftHz: number): Line {
-  return onShaftOrder(band.spectrum, frequencyHz, shaftHz) ? NOTHING : lineNear(band.spectrum, frequencyHz);
+  const line = lineNear(band.spectrum, frequencyHz);
+  const summit = lineNear(band.spectrum, line.frequencyHz);
+  const onOrder = [frequencyHz, summit.frequencyHz].some((hz) => onShaftOrder(band.spectrum, hz, shaftHz));
+  return onOrder || summit.amplitude > line.amplitude ? NOTHING : line;
 }
 
 const harmonicName = (feature: string, multiple: number) =>

@@ -26,6 +26,10 @@ const SKIRT_BINS = 3;
 const CERTAIN_WEIGHT = 6;
 const CERTAIN_FACTOR = 1.3;
 const CERTAIN_LEAD = 4;
+/** A weaker comb will do where no other speed has a third of it, if it is not all one and the same order. */
+const CERTAIN_ALONE_WEIGHT = 4;
+const CERTAIN_ALONE_FACTOR = 3;
+const LEAST_ORDER_WEIGHT = 0.3;
 /** Speeds nearer than this to the best are the same speed, share. */
 const SAME_SPEED = 0.006;
 
@@ -48,26 +52,39 @@ export function findShaftSpeed(spectra: MachineSpectra, declaredHz: number): Sha
     if (Math.abs(i - best) * STEP > SAME_SPEED) second = Math.max(second, weights[i]!);
   }
   const weight = weights[best]!;
-  const certain =
+  const clear =
     weight >= CERTAIN_WEIGHT && (weight >= CERTAIN_FACTOR * second || weight >= second + CERTAIN_LEAD);
+  const alone = weight >= CERTAIN_ALONE_WEIGHT && weight >= CERTAIN_ALONE_FACTOR * second;
+  const certain = clear || (alone && ordersSeen(spectra, speeds[best]!) >= 2);
   return { declaredHz, shaftHz: weight > 0 ? speeds[best]! : declaredHz, certain, evidenceAt };
 }
 
-function combWeight(spectrum: LineSpectrum, shaftHz: number, orders: number): number {
-  const { amplitude, floor, binHz } = spectrum;
-  let weight = 0;
-  for (let order = 1; order <= orders; order++) {
-    const bin = Math.round((order * shaftHz) / binHz);
-    if (bin + SKIRT_BINS >= amplitude.length) break;
-    const value = amplitude[bin]!;
-    if (!(value > LEAST_RATIO * floor[bin]!)) continue;
-    let highest = value;
-    for (let k = Math.max(1, bin - SKIRT_BINS); k <= bin + SKIRT_BINS; k++)
-      highest = Math.max(highest, amplitude[k]!);
-    const most = order === 1 ? 2 * MAX_WEIGHT : MAX_WEIGHT;
-    weight += Math.min(most, Math.log(value / floor[bin]! / LEAST_RATIO)) * (value / highest) ** 2;
+/** Whole orders that stand out in the vibration or in its envelope. */
+function ordersSeen({ vibration, envelope }: MachineSpectra, shaftHz: number): number {
+  let seen = 0;
+  for (let order = 1; order <= VIBRATION_ORDERS; order++) {
+    const weight = orderWeight(vibration, shaftHz, order) + orderWeight(envelope, shaftHz, order);
+    if (weight >= LEAST_ORDER_WEIGHT) seen++;
   }
+  return seen;
+}
+
+function combWeight(spectrum: LineSpectrum, shaftHz: number, orders: number): number {
+  let weight = 0;
+  for (let order = 1; order <= orders; order++) weight += orderWeight(spectrum, shaftHz, order);
   return weight;
+}
+
+function orderWeight({ amplitude, floor, binHz }: LineSpectrum, shaftHz: number, order: number): number {
+  const bin = Math.round((order * shaftHz) / binHz);
+  if (bin + SKIRT_BINS >= amplitude.length) return 0;
+  const value = amplitude[bin]!;
+  if (!(value > LEAST_RATIO * floor[bin]!)) return 0;
+  let highest = value;
+  for (let k = Math.max(1, bin - SKIRT_BINS); k <= bin + SKIRT_BINS; k++)
+    highest = Math.max(highest, amplitude[k]!);
+  const most = order === 1 ? 2 * MAX_WEIGHT : MAX_WEIGHT;
+  return Math.min(most, Math.log(value / floor[bin]! / LEAST_RATIO)) * (value / highest) ** 2;
 }
 
 /** Whether a frequency lies on a whole order of the shaft as near as the spectrum can tell. */
