@@ -4,6 +4,8 @@ import { WAVEFORM_HEADER_BYTES } from './mqtt-output.js';
 import type { PlantEndpoints } from './plant.js';
 import { SOUND_SAMPLE_RATE_HZ, VIBRATION_SAMPLE_RATE_HZ } from './plant-block.js';
 import { PUMP_BEARING, PUMP_SPEED_RPM } from './pump.js';
+import { FRAME_CRC } from './serial/frame.js';
+import { SERIAL_FULL_SCALE_G } from './serial-output.js';
 
 const waveform = (sampleRateHz: number, unit: string) => ({
   kind: 'waveform',
@@ -70,13 +72,40 @@ function modbusSource({ host, port }: PlantEndpoints['modbus']) {
   };
 }
 
+/** The vibration node on its serial line, by way of the device server. */
+function serialSource({ host, port }: PlantEndpoints['serial']) {
+  return {
+    id: 'plant-line',
+    type: 'serial',
+    url: `tcp://${host}:${port}`,
+    framing: { kind: 'sync', sync: 'A55A', length: { type: 'uint16le' }, check: { name: FRAME_CRC } },
+    messages: [
+      {
+        point: 'pump-1.bearing-de.acceleration',
+        payload: {
+          kind: 'waveform',
+          encoding: 'int16le',
+          sampleRateHz: VIBRATION_SAMPLE_RATE_HZ,
+          unit: 'g',
+          fullScale: SERIAL_FULL_SCALE_G,
+          header: { bytes: 2, sequence: { offset: 0, type: 'uint16le' } },
+        },
+      },
+    ],
+  };
+}
+
 /** The configuration of a gateway that listens to the virtual plant: what gateway.yaml would say. */
 export function demoConfig(endpoints: PlantEndpoints, dataDir: string): Record<string, unknown> {
-  const { modbus, mqtt } = endpoints;
+  const { modbus, serial, mqtt } = endpoints;
   return {
     gateway: { id: 'demo-gateway', site: 'virtual-plant' },
     storage: { path: dataDir },
-    sources: [modbusSource(modbus), ...(mqtt === undefined ? [] : [mqttSource(mqtt.url)])],
+    sources: [
+      modbusSource(modbus),
+      serialSource(serial),
+      ...(mqtt === undefined ? [] : [mqttSource(mqtt.url)]),
+    ],
     machines: [
       {
         id: 'pump-1',

@@ -3,11 +3,14 @@ import modbus from 'modbus-serial';
 import { afterEach, expect, it } from 'vitest';
 import { systemClock } from '#sm/base/clock.js';
 import { silentLogger } from '#sm/base/logger.js';
+import { Metrics } from '#sm/base/metrics.js';
 import { seededRandom } from '#sm/base/random.js';
 import { demoConfig } from '#sm/simulator/demo-config.js';
+import { PLANT_REGISTERS } from '#sm/simulator/modbus-output.js';
 import { type Plant, startPlant } from '#sm/simulator/plant.js';
 import { SerialDeviceServer } from '#sm/simulator/serial/device-server.js';
-import { isGood, startSource, TestSink, until } from '../sources/mqtt/support.js';
+import { createSource, sourceConfigSchema } from '#sm/sources/index.js';
+import { TestSink, until } from '../sources/mqtt/support.js';
 import { freePort } from '../support/mosquitto.js';
 
 let plant: Plant | undefined;
@@ -18,41 +21,55 @@ afterEach(async () => {
   for (const one of open.splice(0)) await one.stop();
 });
 
-it('publishes to the broker of the gateway that demoConfig describes', async () => {
+it('is heard whole by the sources that demoConfig describes', async () => {
   const url = `mqtt://127.0.0.1:${await freePort()}`;
-  // The plant is there first: its sensors wait for the broker.
-  plant = await startPlant({
-    clock: systemClock,
-    random: seededRandom(1),
-    logger: silentLogger,
-    mqtt: { url },
-  });
-  const config = demoConfig(plant.endpoints, '/tmp/unused') as { sources: Record<string, unknown>[] };
+  // The plant is there first: its sensors wait for the broker in the gateway.
+  const deps = { clock: systemClock, random: seededRandom(1), logger: silentLogger };
+  plant = await startPlant({ ...deps, mqtt: { url } });
+  const config = demoConfig(plant.endpoints, '/tmp/unused') as { sources: unknown[] };
   const sink = new TestSink();
-  const entry = config.sources.find(({ type }) => type === 'mqtt')!;
-  const { source, counter } = await startSource(entry, { sink });
-  open.push(source);
-  await isGood(source);
-  const blocksOf = (point: string) => sink.blocks.filter((block) => block.point === point);
+  const metrics = new Metrics();
+  for (const entry of config.sources) {
+    const source = createSource(sourceConfigSchema.parse(entry), {
+      ...deps,
+      gatewayId: 'gw-1',
+      metrics,
+      sink,
+      onStatus: () => undefined,
+    });
+    open.unshift(source);
+    await source.start();
+  }
+  const all = () => [...sink.stored, ...sink.offered];
+  const blocksOf = (point: string) =>
+    all().flatMap(({ blocks = [] }) => blocks.filter((block) => block.point === point));
+  const waveforms = [
+    'pump-1.bearing-de.acceleration',
+    'pump-1.bearing-nde.acceleration',
+    'fan-1.casing.acceleration',
+    'fan-1.inlet.sound-pressure',
+  ];
+  const scalars = ['fan-1.motor.temperature', ...PLANT_REGISTERS.map(({ point }) => point)];
   await until(() => {
-    expect(blocksOf('pump-1.bearing-nde.acceleration').length).toBeGreaterThan(5);
-    expect(blocksOf('fan-1.casing.acceleration').length).toBeGreaterThan(5);
-    expect(blocksOf('fan-1.inlet.sound-pressure').length).toBeGreaterThan(5);
-    expect(sink.readings.some(({ point }) => point === 'fan-1.motor.temperature')).toBe(true);
+    for (const point of waveforms) expect(blocksOf(point).length).toBeGreaterThan(5);
+    const heard = new Set(all().flatMap(({ readings = [] }) => readings.map(({ point }) => point)));
+    expect([...heard].sort()).toEqual(scalars.sort());
   });
-  for (const point of ['pump-1.bearing-nde.acceleration', 'fan-1.inlet.sound-pressure']) {
+  for (const { readings = [] } of all()) for (const reading of readings) expect(reading.quality).toBe('good');
+  for (const point of waveforms) {
     const blocks = blocksOf(point);
     blocks.forEach((block, i) => {
       expect(block.quality).toBe('good');
+      expect((block.samples.length / block.sampleRateHz) * 1000).toBeCloseTo(160, 9);
       const before = blocks[i - 1];
       if (before === undefined) return;
       expect(block.sequence).toBe(before.sequence! + 1);
-      expect(block.startTimeMs - before.startTimeMs).toBeCloseTo(160, 1);
-      expect((block.samples.length / block.sampleRateHz) * 1000).toBeCloseTo(160, 9);
+      // Contiguous within half a sample.
+      expect(
+        Math.abs(block.startTimeMs - before.startTimeMs - 160) * (block.sampleRateHz / 1000),
+      ).toBeLessThan(0.5);
     });
   }
-  expect(await counter('sm_edge_mqtt_unusable_messages_total')).toBe(0);
-  expect(await counter('sm_edge_mqtt_stream_gaps_total')).toBe(0);
 });
 
 it('answers for its transmitters over Modbus TCP', async () => {
