@@ -210,7 +210,7 @@ export class Gateway {
       logger.info({ point, reason }, 'scored by its baseline alone'),
     );
     const models = new ModelsInUse(modelStore, scorer, assessor, config.models);
-    const alarms = new AlarmEngine(config.alarms);
+    const alarms = new AlarmEngine(config.alarms, metrics);
     const announcer = new Announcer({ bus, store, alarms, clock, random });
     const pipeline = new LivePipeline({
       clock,

@@ -51,6 +51,13 @@ export const alarmConfigSchema = z
         message: 'an alarm has one condition: above, below or anomaly: true',
       });
     }
+    if (alarm.id === DEFAULT_ANOMALY_ALARM.id && alarm.anomaly === undefined) {
+      context.addIssue({
+        code: 'custom',
+        path: ['id'],
+        message: `"${alarm.id}" is the name of the built-in alarm: only an alarm on anomaly: true may have it`,
+      });
+    }
   });
 
 export type AlarmConfig = z.infer<typeof alarmConfigSchema>;

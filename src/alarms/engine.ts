@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Metrics } from '../base/metrics.js';
 import type { Diagnosis } from '../diagnosis/diagnose.js';
 import type { Reading } from '../signals/reading.js';
 import { type AlarmConfig, DEFAULT_ANOMALY_ALARM } from './config.js';
@@ -45,6 +46,8 @@ export interface AlarmRecord {
   readonly message: string;
   readonly state: AlarmStateName;
   readonly sinceMs: number;
+  /** Since when a delay runs, where one does. */
+  readonly pendingSinceMs?: number;
 }
 
 const recordSchema = z.object({
@@ -62,6 +65,7 @@ const recordSchema = z.object({
     'out-of-service',
   ]),
   sinceMs: z.number(),
+  pendingSinceMs: z.number().exactOptional(),
 });
 
 interface Instance {
@@ -71,28 +75,31 @@ interface Instance {
   message: string;
 }
 
-/** Alarms kept at most: a wildcard over a flood of points must not fill the memory. */
-const MAX_INSTANCES = 50_000;
+/** Points watched at most: a wildcard over a flood of points must not fill the memory. */
+const MAX_POINTS = 20_000;
 
 /** All alarms of the gateway and their states. No I/O: whoever calls it stores and announces what changed. */
 export class AlarmEngine {
   #configs: readonly AlarmConfig[] = [];
-  readonly #instances = new Map<string, Instance>();
-  /** Instances by point, in the order of the definitions: what a value has to be compared with. */
+  /** The alarms of each point that was ever seen, in the order of the definitions. */
   readonly #byPoint = new Map<string, readonly Instance[]>();
-  /** States read from the store whose point has not been seen since. */
-  readonly #restored = new Map<string, AlarmRecord>();
+  readonly #unwatched;
 
-  constructor(configs: readonly AlarmConfig[]) {
-    this.reconfigure(configs);
+  constructor(configs: readonly AlarmConfig[], metrics?: Metrics) {
+    this.#configs = configs;
+    this.#unwatched = metrics?.counter(
+      'sm_edge_alarms_unwatched_total',
+      `Values that no alarm looked at, because ${MAX_POINTS} points are watched already.`,
+    );
   }
 
-  /** Other definitions from now on; an alarm that is still defined keeps its state. */
+  /**
+   * Other definitions from now on. An alarm that is still defined keeps its state and its running delay; one that is
+   * not, or is out of service, is forgotten, and begins as normal should it come back.
+   */
   reconfigure(configs: readonly AlarmConfig[]): void {
-    for (const record of this.snapshot()) this.#restored.set(keyOf(record.alarm, record.point), record);
-    this.#configs = configs.filter((config) => config.enabled);
-    this.#instances.clear();
-    this.#byPoint.clear();
+    this.#configs = configs;
+    this.#rebuild(this.snapshot());
   }
 
   /** A value; a bad one neither raises nor clears anything. */
@@ -111,8 +118,9 @@ export class AlarmEngine {
     });
   }
 
-  /** The worst score of a window or reading. */
+  /** The worst score of a window or reading; one that is no number neither raises nor clears anything. */
   evaluateScore(scored: ScoredPoint): AlarmTransition[] {
+    if (Number.isNaN(scored.score)) return [];
     return this.#instancesOf(scored.point).flatMap((instance) => {
       if (instance.config.anomaly !== true) return [];
       const present =
@@ -128,31 +136,29 @@ export class AlarmEngine {
 
   /** Somebody has seen it. Empty where there was nothing to acknowledge. */
   acknowledge(alarm: string, point: string, timeMs: number): AlarmTransition[] {
-    const instance = this.#instancesOf(point).find(({ config }) => config.id === alarm);
+    const instance = this.#find(alarm, point);
     if (instance === undefined) return [];
     return this.#apply(instance, { kind: 'acknowledge', timeMs }, () => instance.message, {});
   }
 
   /** The record of one alarm at one point, as it is to be stored. */
   stateOf(alarm: string, point: string): AlarmRecord | undefined {
-    const instance = this.#instances.get(keyOf(alarm, point));
+    const instance = this.#find(alarm, point);
     return instance === undefined ? undefined : recordOf(instance);
   }
 
   /** Every alarm that is, or just was, not normal. */
   snapshot(): AlarmRecord[] {
-    return [...this.#instances.values()].filter(({ state }) => state !== NORMAL).map(recordOf);
+    return [...this.#byPoint.values()]
+      .flat()
+      .filter(({ state }) => state !== NORMAL)
+      .map(recordOf);
   }
 
-  /** Takes up stored states; what is no alarm record is left out. */
+  /** Takes up stored states; what is no alarm record, or of no alarm that is defined, is left out. */
   restore(documents: readonly unknown[]): void {
-    for (const document of documents) {
-      const record = recordSchema.safeParse(document);
-      if (record.success) this.#restored.set(keyOf(record.data.alarm, record.data.point), record.data);
-    }
-    this.#instances.clear();
-    this.#byPoint.clear();
-    for (const { point } of this.#restored.values()) this.#instancesOf(point);
+    const stored = documents.flatMap((document) => recordSchema.safeParse(document).data ?? []);
+    this.#rebuild([...this.snapshot(), ...stored]);
   }
 
   /** Forgets the states at a point: for recordings that are not one story. */
@@ -163,28 +169,37 @@ export class AlarmEngine {
     }
   }
 
-  #instancesOf(point: string): readonly Instance[] {
-    let instances = this.#byPoint.get(point);
-    if (instances !== undefined) return instances;
-    const configs = this.#configs.filter((config) => matches(config.point, point));
-    if (!configs.some((config) => config.anomaly === true)) configs.push(DEFAULT_ANOMALY_ALARM);
-    instances = configs.map((config) => this.#instance(config, point));
-    if (this.#instances.size < MAX_INSTANCES) this.#byPoint.set(point, instances);
-    return instances;
+  #rebuild(records: readonly AlarmRecord[]): void {
+    this.#byPoint.clear();
+    for (const record of records) {
+      this.#instancesOf(record.point);
+      const instance = this.#find(record.alarm, record.point);
+      if (instance === undefined) continue;
+      const { state, sinceMs, pendingSinceMs, message } = record;
+      instance.state = { state, sinceMs, ...(pendingSinceMs === undefined ? {} : { pendingSinceMs }) };
+      instance.message = message;
+    }
   }
 
-  #instance(config: AlarmConfig, point: string): Instance {
-    const key = keyOf(config.id, point);
-    const restored = this.#restored.get(key);
-    this.#restored.delete(key);
-    const instance: Instance = {
-      config,
-      point,
-      state: restored === undefined ? NORMAL : { state: restored.state, sinceMs: restored.sinceMs },
-      message: restored?.message ?? '',
-    };
-    if (this.#instances.size < MAX_INSTANCES) this.#instances.set(key, instance);
-    return instance;
+  #find(alarm: string, point: string): Instance | undefined {
+    return this.#byPoint.get(point)?.find(({ config }) => config.id === alarm);
+  }
+
+  #instancesOf(point: string): readonly Instance[] {
+    const known = this.#byPoint.get(point);
+    if (known !== undefined) return known;
+    if (this.#byPoint.size >= MAX_POINTS) {
+      this.#unwatched?.inc();
+      return [];
+    }
+    const configs = this.#configs.filter((config) => matches(config.point, point));
+    // One that is out of service covers the point too: whoever switches it off wants silence.
+    if (!configs.some((config) => config.anomaly === true)) configs.push(DEFAULT_ANOMALY_ALARM);
+    const instances = configs
+      .filter(({ enabled }) => enabled)
+      .map((config): Instance => ({ config, point, state: NORMAL, message: '' }));
+    this.#byPoint.set(point, instances);
+    return instances;
   }
 
   #apply(
@@ -218,8 +233,6 @@ export class AlarmEngine {
   }
 }
 
-const keyOf = (alarm: string, point: string): string => `${alarm}|${point}`;
-
 const recordOf = ({ config, point, state, message }: Instance): AlarmRecord => ({
   alarm: config.id,
   point,
@@ -227,15 +240,22 @@ const recordOf = ({ config, point, state, message }: Instance): AlarmRecord => (
   message,
   state: state.state,
   sinceMs: state.sinceMs,
+  ...(state.pendingSinceMs === undefined ? {} : { pendingSinceMs: state.pendingSinceMs }),
 });
 
+/** Takes each piece at its first place: linear, whatever a pattern looks like. */
 function matches(pattern: string, point: string): boolean {
-  if (!pattern.includes('*')) return pattern === point;
-  const source = pattern
-    .split('*')
-    .map((part) => part.replaceAll(/[.\\+?^${}()|[\]]/g, '\\$&'))
-    .join('.*');
-  return new RegExp(`^${source}$`).test(point);
+  const [head = '', ...pieces] = pattern.split('*');
+  const tail = pieces.pop();
+  if (tail === undefined) return pattern === point;
+  if (!point.startsWith(head)) return false;
+  let from = head.length;
+  for (const piece of pieces) {
+    const at = point.indexOf(piece, from);
+    if (at === -1) return false;
+    from = at + piece.length;
+  }
+  return point.length - tail.length >= from && point.endsWith(tail);
 }
 
 function valuePresent({ config, state }: Instance, value: number): boolean {
