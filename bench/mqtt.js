@@ -1,5 +1,5 @@
 // CPU cost of a message through the MQTT source: from the socket to the sink, which takes everything at once.
-// The store is measured elsewhere. Prints one JSON document; needs mosquitto for the rows of an external broker.
+// The store is measured elsewhere. Needs mosquitto for the rows of an external broker.
 import { fork, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -108,7 +108,7 @@ async function measure(publisher, kind, broker, url, qos) {
   };
 }
 
-async function main() {
+export async function bench() {
   const publisher = fork(fileURLToPath(import.meta.url), ['publish']);
   const results = [];
   const mosquitto = ['/usr/sbin/mosquitto', '/usr/local/sbin/mosquitto'].find((file) => existsSync(file));
@@ -135,7 +135,7 @@ async function main() {
   publisher.kill();
   child?.kill();
   rmSync(folder, { recursive: true, force: true });
-  process.stdout.write(`${JSON.stringify({ bench: 'mqtt', node: process.version, results }, null, 2)}\n`);
+  return results;
 }
 
-await (process.argv[2] === 'publish' ? publish() : main());
+if (process.argv[1] === fileURLToPath(import.meta.url) && process.argv[2] === 'publish') await publish();
