@@ -31,7 +31,7 @@ ${Array.from({ length: CHANNELS }, (_, i) => `  - { id: pump-${i}, class: pump, 
 
 async function load(brokerPort, seconds) {
   const client = await connectAsync(`mqtt://127.0.0.1:${brokerPort}`, {
-    protocolVersion: 5,
+    protocolVersion: 4,
     clientId: 'bench',
   });
   const samples = new Float32Array(BLOCK);
@@ -67,6 +67,17 @@ export async function bench() {
     await daemon.stop();
   }
   const daemon = await startDaemon(configFor(brokerPort));
+  try {
+    return {
+      startToReadyMs: { median: median(readyMs), all: readyMs.map(Math.round), target: 1500 },
+      ...(await underLoad(daemon, brokerPort)),
+    };
+  } finally {
+    await daemon.stop();
+  }
+}
+
+async function underLoad(daemon, brokerPort) {
   const cpuBeforeS = daemon.cpuS();
   const blocks = await load(brokerPort, LOAD_S);
   const cpuShare = (daemon.cpuS() - cpuBeforeS) / LOAD_S;
@@ -81,7 +92,6 @@ export async function bench() {
   const skipped = counter('sm_edge_pipeline_windows_skipped_total');
   const { exitCode, stopMs } = await daemon.stop();
   return {
-    startToReadyMs: { median: median(readyMs), all: readyMs.map(Math.round), target: 1500 },
     residentMb: { now: memory.residentMb, highest: memory.highestMb, target: 180 },
     load: {
       channels: CHANNELS,

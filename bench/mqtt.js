@@ -71,7 +71,7 @@ async function measure(publisher, kind, broker, url, qos) {
   const count = (batch) => {
     received += (batch.readings?.length ?? 0) + (batch.blocks?.length ?? 0);
   };
-  const source = mqttPart.create(
+  const source = await mqttPart.create(
     mqttPart.configSchema.parse({ id: 'bench', type: 'mqtt', broker, subscriptions: SUBSCRIPTIONS(qos) }),
     {
       gatewayId: 'bench',

@@ -209,7 +209,7 @@ export class Gateway {
     const assessor = new Assessor(scorer, config.models, catalogueOf(stored), (point, reason) =>
       logger.info({ point, reason }, 'scored by its baseline alone'),
     );
-    const models = new ModelsInUse(modelStore, scorer, assessor, config.models);
+    const models = new ModelsInUse(modelStore, scorer, assessor, config.models, store);
     const alarms = new AlarmEngine(config.alarms, metrics);
     const announcer = new Announcer({ bus, store, alarms, clock, random });
     const pipeline = new LivePipeline({
@@ -272,7 +272,8 @@ export class Gateway {
   }
 
   /** What was known before the restart: alarm states, what is usual at each point, a damaged file. */
-  async #restore({ store, alarms, assessor, announcer }: Running): Promise<void> {
+  async #restore({ store, alarms, assessor, announcer, models }: Running): Promise<void> {
+    await models.restore();
     alarms.restore(await store.alarmStates());
     for (const [key, document] of await store.documents(BASELINE_PREFIX)) {
       try {
@@ -291,7 +292,7 @@ export class Gateway {
   }
 
   async #startUpstream(running: Running): Promise<Upstream | undefined> {
-    const upstream = Upstream.create({
+    const upstream = await Upstream.create({
       ...running,
       config: this.#config,
       configHash: this.#configHash,

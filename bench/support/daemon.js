@@ -27,7 +27,7 @@ export async function startDaemon(configOf) {
   const config = join(folder, 'gateway.yaml');
   writeFileSync(config, configOf({ dataDir: join(folder, 'data'), httpPort }));
   const startedMs = performance.now();
-  const child = spawn(process.execPath, [PROGRAM, 'run', '--config', config], {
+  const child = spawn(PROGRAM, ['run', '--config', config], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let log = '';
@@ -60,8 +60,10 @@ export async function startDaemon(configOf) {
     },
     async stop() {
       const stoppingMs = performance.now();
-      child.kill('SIGTERM');
-      if (child.exitCode === null) await once(child, 'exit');
+      if (child.exitCode === null) {
+        child.kill('SIGTERM');
+        await once(child, 'exit');
+      }
       rmSync(folder, { recursive: true, force: true });
       return { exitCode: child.exitCode, stopMs: performance.now() - stoppingMs, log };
     },

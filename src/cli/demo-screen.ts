@@ -1,4 +1,3 @@
-import { formatDuration } from '../base/duration.js';
 import type { GatewaySnapshot, MachineView, PointView, SourceView } from '../pipeline/snapshot.js';
 
 /** The demo's picture of the gateway, as text. A pure function of what it shows. */
@@ -20,10 +19,10 @@ export function renderDemo(state: DemoState): string {
   const untilFault = faultAfterMs - elapsedMs;
   const story =
     untilFault > 0
-      ? `all machines are healthy; a bearing of pump-1 starts to fail in ${formatDuration(untilFault)}`
-      : `the drive-end bearing of pump-1 has been failing for ${formatDuration(-untilFault)}`;
+      ? `all machines are healthy; a bearing of pump-1 starts to fail in ${minutes(untilFault)}`
+      : `the drive-end bearing of pump-1 has been failing for ${minutes(-untilFault)}`;
   return [
-    `Smart Maintenance Edge: demo, running for ${formatDuration(elapsedMs)}`,
+    `Smart Maintenance Edge: demo, running for ${minutes(elapsedMs)}`,
     story,
     '',
     heading('What arrives'),
@@ -49,6 +48,12 @@ export function renderDemo(state: DemoState): string {
 }
 
 const heading = (text: string): string => `${text} ${'-'.repeat(Math.max(0, WIDTH - text.length - 1))}`;
+
+/** `1:05` for a minute and five seconds. */
+const minutes = (ms: number): string => {
+  const seconds = Math.floor(ms / 1000);
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')} min`;
+};
 
 const clockTime = (ms: number): string => new Date(ms).toISOString().slice(11, 19);
 

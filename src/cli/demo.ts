@@ -100,9 +100,9 @@ export const register: RegisterVerb = (program, context, exit) => {
       if (!live && options.json !== true) await write(context.out, `\n${screen()}\n`);
     } finally {
       stop.dispose();
-      await plant.stop();
-      await api.close();
       await gateway.stop();
+      await api.close();
+      await plant.stop();
     }
     if (options.json !== true) await write(context.out, `\nstopped; the data stays in ${dataDir}\n`);
   }

@@ -36,7 +36,7 @@ export const gatewayConfigSchema = z.strictObject({
   analysis: z
     .strictObject({
       ring: duration({ minMs: 1_000, maxMs: 600_000 })
-        .prefault('20s')
+        .prefault('10s')
         .describe('Raw signal kept in memory for each waveform point'),
     })
     .prefault({})

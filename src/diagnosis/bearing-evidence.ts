@@ -1,4 +1,4 @@
-import type { BearingOrders } from '../features/bearings.js';
+import type { BearingOrders } from '../features/bearing-orders.js';
 import type { Evidence } from './diagnosis.js';
 import { type Line, lineNear } from './line-spectrum.js';
 import type { MachineSpectra, WhitenedBand } from './machine-spectra.js';

@@ -1,4 +1,4 @@
-import { bearingOrders } from '../features/bearings.js';
+import { bearingOrders } from '../features/bearing-orders.js';
 import { loadFft } from '../features/fft.js';
 import { type AnalysisSpec, isSound } from '../features/spec.js';
 import { type BearingEvidence, bearingEvidence, merit } from './bearing-evidence.js';

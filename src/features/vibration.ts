@@ -1,4 +1,4 @@
-import { type BearingOrders, bearingOrders } from './bearings.js';
+import { type BearingOrders, bearingOrders } from './bearing-orders.js';
 import { createDetailAnalysis } from './detail.js';
 import { BlockSpectrum, EnvelopePlan, EnvelopeSpectrum } from './envelope.js';
 import { harmonicRatioSum, SCRATCH_BINS } from './fault-lines.js';

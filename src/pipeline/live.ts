@@ -41,7 +41,8 @@ interface Track {
   /** True for a point whose blocks are stored as they come: a snapshot would store them twice. */
   stored: boolean;
   busy: boolean;
-  anomalous: boolean;
+  /** Windows in a row that were anomalous. */
+  unusual: number;
   diagnosis: Diagnosis | undefined;
   diagnosedMs: number;
   /** The event that said that the point became anomalous. */
@@ -54,6 +55,8 @@ const MAX_TRACKS = 256;
 const DIAGNOSIS_MS = 8_000;
 /** While a point stays anomalous its diagnosis is renewed after this time, milliseconds. */
 const DIAGNOSIS_AGE_MS = 15_000;
+/** An anomaly is announced when it has lasted this many windows: one odd window is a knock on the housing. */
+const PERSISTENCE = 2;
 /** Raw signal stored with an anomaly of a point whose blocks are not stored anyway, milliseconds. */
 const SNAPSHOT_MS = 5_000;
 /** What has not been analysed by then is given up when the gateway stops, milliseconds. */
@@ -177,7 +180,7 @@ export class LivePipeline implements SignalSink {
       context,
       stored: false,
       busy: false,
-      anomalous: false,
+      unusual: 0,
       diagnosis: undefined,
       diagnosedMs: Number.NEGATIVE_INFINITY,
       anomalyId: undefined,
@@ -221,8 +224,8 @@ export class LivePipeline implements SignalSink {
       if (worst === undefined) return;
       board.score(point, timeMs, worst);
 
-      const begins = worst.anomalous && !track.anomalous;
-      track.anomalous = worst.anomalous;
+      track.unusual = worst.anomalous ? track.unusual + 1 : 0;
+      const begins = track.unusual === PERSISTENCE;
       if (worst.anomalous) await this.#diagnose(track);
       const diagnosis = worst.anomalous ? track.diagnosis : undefined;
       board.diagnosis(point, diagnosis);

@@ -1,15 +1,26 @@
+import { z } from 'zod';
 import { SmEdgeError } from '../base/errors.js';
 import type { ModelStore } from '../scoring/model-store.js';
 import type { Scorer } from '../scoring/scorer.js';
 import { catalogueOf, type ModelsConfig } from '../scoring/selection.js';
+import type { Store } from '../storage/store.js';
 import type { LocalModel, ModelSelector } from '../sync/part.js';
 import type { Assessor } from './assessor.js';
 
+const activationSchema = z.object({
+  slot: z.string(),
+  key: z.string(),
+  selector: z.object({
+    class: z.string().optional(),
+    quantity: z.string().optional(),
+    point: z.string().optional(),
+  }),
+});
+
 /** One model that the remote wants in use, and where. */
-interface Activation {
-  readonly key: string;
-  readonly selector: ModelSelector;
-}
+type Activation = z.infer<typeof activationSchema>;
+
+const DOCUMENT = 'models-in-use';
 
 /**
  * Which models score which points: the config's rules, and before them what the remote's aliases say. A change is in
@@ -17,17 +28,32 @@ interface Activation {
  */
 export class ModelsInUse {
   readonly #store: ModelStore;
+  readonly #memory: Pick<Store, 'document' | 'write'>;
   readonly #scorer: Scorer;
   readonly #assessor: Assessor;
   /** By registered name: the newest activation of each wins. */
   readonly #activations = new Map<string, Activation>();
   #config: ModelsConfig;
 
-  constructor(store: ModelStore, scorer: Scorer, assessor: Assessor, config: ModelsConfig) {
+  constructor(
+    store: ModelStore,
+    scorer: Scorer,
+    assessor: Assessor,
+    config: ModelsConfig,
+    memory: Pick<Store, 'document' | 'write'>,
+  ) {
+    this.#memory = memory;
     this.#store = store;
     this.#scorer = scorer;
     this.#assessor = assessor;
     this.#config = config;
+  }
+
+  /** Takes up what was in use before the restart: the remote may be away for long. */
+  async restore(): Promise<void> {
+    const stored = z.array(activationSchema).safeParse(await this.#memory.document(DOCUMENT));
+    for (const activation of stored.data ?? []) this.#activations.set(activation.slot, activation);
+    if (this.#activations.size > 0) await this.#apply();
   }
 
   /**
@@ -44,8 +70,9 @@ export class ModelsInUse {
     const slot = JSON.stringify([model.name, selector.class, selector.quantity, selector.point]);
     const replaced = this.#activations.get(slot)?.key;
     if (replaced === stored.key) return { changed: false, replaced: undefined };
-    this.#activations.set(slot, { key: stored.key, selector });
+    this.#activations.set(slot, { slot, key: stored.key, selector: scopeOf(selector) });
     await this.#apply();
+    await this.#memory.write({ documents: [{ key: DOCUMENT, document: [...this.#activations.values()] }] });
     if (replaced !== undefined) await this.#scorer.release(replaced);
     return { changed: true, replaced };
   }

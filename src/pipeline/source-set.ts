@@ -83,7 +83,7 @@ export class SourceSet {
       counts.blocks += blocks.length;
       for (const block of blocks) counts.samples += block.samples.length;
     };
-    const source = createSource(config, {
+    const source = await createSource(config, {
       gatewayId,
       clock,
       random,

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.js';
-import { toErrorRecord, toSmEdgeError } from '../base/errors.js';
+import { toErrorRecord } from '../base/errors.js';
 import type { PartHealth } from '../base/health.js';
 import type { NewId } from '../base/ids.js';
 import type { Logger } from '../base/logger.js';
@@ -12,7 +12,7 @@ import type { EventBus } from '../events/bus.js';
 import type { ModelStore } from '../scoring/model-store.js';
 import type { Store } from '../storage/store.js';
 import { mlflowPart } from '../sync/mlflow/index.js';
-import type { LocalModel, ModelBindingStatus, ModelIntake, Sync } from '../sync/part.js';
+import type { LocalModel, ModelIntake, Sync } from '../sync/part.js';
 import type { Announcer } from './announcer.js';
 import type { Assessor } from './assessor.js';
 import type { ModelsInUse } from './models-in-use.js';
@@ -49,12 +49,12 @@ export class Upstream {
   }
 
   /** Undefined where the config names no remote. */
-  static create(deps: UpstreamDeps): Upstream | undefined {
+  static async create(deps: UpstreamDeps): Promise<Upstream | undefined> {
     const { config, configHash, clock, random, metrics, store, announcer, newId } = deps;
     const { mlflow } = config.sync;
     if (mlflow === undefined) return undefined;
     const logger = deps.logger.child({ part: 'sync' });
-    const sync = mlflowPart.create(mlflow, {
+    const sync = await mlflowPart.create(mlflow, {
       clock,
       random,
       logger,
@@ -89,7 +89,8 @@ export class Upstream {
             logger.error({ error: toErrorRecord(thrown) }, 'SyncStalled could not be published'),
           );
       },
-      onModel: (outcome) => logModel(logger, outcome),
+      // The puller has logged it, and what came into use is an event.
+      onModel: () => undefined,
     });
     return new Upstream(deps, sync, mlflow.interval);
   }
@@ -155,17 +156,4 @@ function modelIntake({ models, modelStore, announcer, newId }: UpstreamDeps): Mo
       );
     },
   };
-}
-
-function logModel(
-  logger: Logger,
-  { registeredName, alias, state, version, reason }: ModelBindingStatus,
-): void {
-  const facts = { registeredName, alias, version };
-  if (state === 'active') logger.info(facts, 'a model from MLflow is in use');
-  else
-    logger.warn(
-      { ...facts, reason: toSmEdgeError(reason ?? state).message },
-      `a model from MLflow is ${state}`,
-    );
 }

@@ -52,6 +52,8 @@ const LINEAR_FLOOR = 0.005;
 const LOG_FLOOR = 0.03;
 const ABSOLUTE_FLOOR = 1e-9;
 const MAX_FEATURES = 512;
+/** Says where the analysis looked, not how much it found: it jumps between bands on a healthy machine. */
+const CHOICES: ReadonlySet<string> = new Set(['spectralKurtosisBandHz']);
 
 const featureState = z.strictObject({
   log: z.boolean(),
@@ -150,7 +152,7 @@ export class Baseline {
 
   #learn(vector: FeatureVector): void {
     for (const [feature, value] of Object.entries(vector)) {
-      if (!Number.isFinite(value)) continue;
+      if (!Number.isFinite(value) || CHOICES.has(feature)) continue;
       let of = this.#features.get(feature);
       if (of === undefined) {
         if (this.#features.size >= MAX_FEATURES) continue;

@@ -1,5 +1,6 @@
 import { SmEdgeError } from '../base/errors.js';
-import { type ModelManifest, modelKey } from './manifest.js';
+import type { ModelManifest } from './manifest.js';
+import { modelKey } from './model-key.js';
 
 /** What a measuring point gives to a model. What is unknown is left out and does not count against the model. */
 export interface PointOffer {

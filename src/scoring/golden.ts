@@ -1,5 +1,6 @@
 import { SmEdgeError } from '../base/errors.js';
-import { type ModelManifest, modelKey } from './manifest.js';
+import type { ModelManifest } from './manifest.js';
+import { modelKey } from './model-key.js';
 
 /** The inputs of the golden vectors as one matrix, row by row. */
 export function goldenMatrix({ golden, inputs }: ModelManifest): { rows: number; values: Float32Array } {

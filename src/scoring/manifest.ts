@@ -214,10 +214,6 @@ export const modelManifestSchema = z
 
 export type ModelManifest = z.infer<typeof modelManifestSchema>;
 
-/** `pump-vibration/3`: how a model version is named on this gateway. */
-export const modelKey = (model: { readonly name: string; readonly version: string }): string =>
-  `${model.name}/${model.version}`;
-
 /** Parses the text of a manifest.json; throws `MODEL_MANIFEST` naming each fault by its path. */
 export function parseManifest(text: string): ModelManifest {
   let document: unknown;

@@ -4,7 +4,8 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SmEdgeError, toSmEdgeError } from '../base/errors.js';
 import type { Metrics } from '../base/metrics.js';
-import { MODEL_LIMITS, type ModelManifest, modelKey, parseManifest } from './manifest.js';
+import { MODEL_LIMITS, type ModelManifest, parseManifest } from './manifest.js';
+import { modelKey } from './model-key.js';
 import type { Quarantine } from './quarantine.js';
 
 /** A model version in the store. Its folder does not change any more. */

@@ -4,7 +4,8 @@ import type { Clock } from '../base/clock.js';
 import { type ErrorRecord, fromErrorRecord, SmEdgeError } from '../base/errors.js';
 import { disableLibraryTelemetry } from '../base/telemetry.js';
 import { checkGolden } from './golden.js';
-import { type ModelManifest, modelKey } from './manifest.js';
+import type { ModelManifest } from './manifest.js';
+import { modelKey } from './model-key.js';
 
 /** Runs a model for the first time; resolves once it loads and gives its golden outputs. */
 export type Quarantine = (path: string, manifest: ModelManifest) => Promise<void>;

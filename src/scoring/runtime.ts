@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { SmEdgeError } from '../base/errors.js';
-import { type ModelManifest, modelKey } from './manifest.js';
+import type { ModelManifest } from './manifest.js';
+import { modelKey } from './model-key.js';
 
 /**
  * The one place that touches onnxruntime-node. Imported only by what runs off the main thread (worker.ts) or in a

@@ -1,5 +1,5 @@
 import { gaussian, type Random } from '../base/random.js';
-import { bearingOrders } from '../features/bearings.js';
+import { bearingOrders } from '../features/bearing-orders.js';
 import type { BearingGeometry } from '../features/spec.js';
 
 export type DefectKind = 'outer' | 'inner' | 'ball' | 'cage';

@@ -19,7 +19,7 @@ export const sourceConfigSchema: z.ZodType<SourceConfig> = z.discriminatedUnion(
   sourceParts.map((part) => part.configSchema) as unknown as [Discriminable, ...Discriminable[]],
 );
 
-export function createSource(config: SourceConfig, deps: SourceDeps): Source {
+export function createSource(config: SourceConfig, deps: SourceDeps): Promise<Source> {
   const part = sourceParts.find(({ type }) => type === config.type)!;
   return part.create(config as never, deps);
 }

@@ -69,5 +69,6 @@ export interface SourcePart<C extends { readonly id: string; readonly type: stri
   readonly type: C['type'];
   /** The whole entry of `sources:`, `id` and `type` included; strict. */
   readonly configSchema: z.ZodType<C>;
-  create(config: C, deps: SourceDeps): Source;
+  /** Loads the code that does the work only now: a gateway without a serial line holds no serial driver in memory. */
+  create(config: C, deps: SourceDeps): Promise<Source>;
 }

@@ -47,7 +47,7 @@ function openSound(path: string): Database.Database {
     if (version === 0) db.pragma('auto_vacuum = INCREMENTAL');
     db.pragma('journal_mode = WAL');
     db.pragma('synchronous = FULL');
-    db.pragma('cache_size = -8192');
+    db.pragma('cache_size = -4096');
     // The log is cut back to this after a checkpoint, or a burst would keep its size for ever.
     db.pragma('journal_size_limit = 16777216');
     const check = db.pragma('quick_check(1)', { simple: true });

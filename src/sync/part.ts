@@ -137,5 +137,5 @@ export interface SyncPart<C> {
   /** Key under `sync:` in the configuration. */
   readonly type: string;
   readonly configSchema: z.ZodType<C>;
-  create(config: C, deps: SyncDeps): Sync;
+  create(config: C, deps: SyncDeps): Promise<Sync>;
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Diagnosis, diagnose } from '#sm/diagnosis/diagnose.js';
-import { bearingOrders, parseBearing } from '#sm/features/bearings.js';
+import { bearingOrders } from '#sm/features/bearing-orders.js';
+import { parseBearing } from '#sm/features/bearings.js';
 import type { AnalysisSpec } from '#sm/features/spec.js';
 import { type VirtualMachine, vibrationOf } from './virtual-machine.js';
 

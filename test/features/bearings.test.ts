@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { bearingOrders, findBearing, parseBearing } from '#sm/features/bearings.js';
+import { bearingOrders } from '#sm/features/bearing-orders.js';
+import { findBearing, parseBearing } from '#sm/features/bearings.js';
 
 describe('bearings', () => {
   it('turn geometry into the orders that CWRU publishes for the 6205', () => {

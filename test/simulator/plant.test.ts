@@ -30,7 +30,7 @@ it('is heard whole by the sources that demoConfig describes', async () => {
   const sink = new TestSink();
   const metrics = new Metrics();
   for (const entry of config.sources) {
-    const source = createSource(sourceConfigSchema.parse(entry), {
+    const source = await createSource(sourceConfigSchema.parse(entry), {
       ...deps,
       gatewayId: 'gw-1',
       metrics,

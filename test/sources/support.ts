@@ -33,7 +33,7 @@ export async function run<C extends { readonly id: string; readonly type: string
   };
   const logger = Object.create(silentLogger) as Logger;
   logger.warn = ((_fields: unknown, message: string) => void warnings.push(message)) as Logger['warn'];
-  const source = part.create(part.configSchema.parse({ id: 's', type: part.type, ...config }), {
+  const source = await part.create(part.configSchema.parse({ id: 's', type: part.type, ...config }), {
     gatewayId: 'gw-1',
     clock: systemClock,
     random: seededRandom(1),

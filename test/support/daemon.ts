@@ -83,7 +83,7 @@ ${sections}`,
 
   /** Starts it; resolves when it is ready. */
   async start(): Promise<void> {
-    const child = spawn(process.execPath, [PROGRAM, 'run', '--config', this.config], {
+    const child = spawn(PROGRAM, ['run', '--config', this.config], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.#child = child;

@@ -40,12 +40,19 @@ async function onWindow<T>(request: AnalysisRequest, analyse: (samples: Float32A
   });
 }
 
+/** The blocks of a long window, as a recording is cut: the plan for one of them is small. */
+function cut(samples: Float32Array, length: number): Float32Array[] {
+  const count = Math.floor(samples.length / length);
+  if (count === 0) return [samples];
+  return Array.from({ length: count }, (_, i) => samples.subarray(i * length, (i + 1) * length));
+}
+
 serveWorker({
   async extract(request: AnalysisRequest): Promise<FeatureVector> {
     const extractor = await extractorFor({ ...request.spec, blockLength: request.length });
     return onWindow(request, (samples) => extractor.extract(samples));
   },
   diagnose(request: AnalysisRequest): Promise<Diagnosis> {
-    return onWindow(request, (samples) => diagnose([samples], request.spec));
+    return onWindow(request, (samples) => diagnose(cut(samples, request.spec.blockLength), request.spec));
   },
 });

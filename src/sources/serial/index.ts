@@ -1,10 +1,12 @@
 import type { SourcePart } from '../part.js';
 import { type SerialConfig, serialConfigSchema } from './config.js';
-import { SerialSource } from './source.js';
 
 /** Instruments that send lines of text or binary frames, on a serial port or through a serial device server. */
 export const serialPart: SourcePart<SerialConfig> = {
   type: 'serial',
   configSchema: serialConfigSchema,
-  create: (config, deps) => new SerialSource(config, deps),
+  async create(config, deps) {
+    const { SerialSource } = await import('./source.js');
+    return new SerialSource(config, deps);
+  },
 };

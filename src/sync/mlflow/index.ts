@@ -1,9 +1,11 @@
 import type { SyncPart } from '../part.js';
 import { type MlflowConfig, mlflowConfigSchema } from './config.js';
-import { MlflowSync } from './sync.js';
 
 export const mlflowPart: SyncPart<MlflowConfig> = {
   type: 'mlflow',
   configSchema: mlflowConfigSchema,
-  create: (config, deps) => new MlflowSync(config, deps),
+  async create(config, deps) {
+    const { MlflowSync } = await import('./sync.js');
+    return new MlflowSync(config, deps);
+  },
 };

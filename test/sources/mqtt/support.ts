@@ -86,7 +86,7 @@ export async function startSource(
   const metrics = new Metrics();
   const statuses: SourceStatus[] = [];
   const warnings: string[] = [];
-  const source = mqttPart.create(mqttPart.configSchema.parse({ id: 'm', type: 'mqtt', ...config }), {
+  const source = await mqttPart.create(mqttPart.configSchema.parse({ id: 'm', type: 'mqtt', ...config }), {
     gatewayId: options.gatewayId ?? 'gw-1',
     clock: systemClock,
     random: seededRandom(1),
