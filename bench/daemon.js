@@ -79,7 +79,10 @@ export async function bench() {
 
 async function underLoad(daemon, brokerPort) {
   const cpuBeforeS = daemon.cpuS();
+  const resident = [];
+  const sampling = setInterval(() => resident.push(daemon.memory().residentMb), 1000);
   const blocks = await load(brokerPort, LOAD_S);
+  clearInterval(sampling);
   const cpuShare = (daemon.cpuS() - cpuBeforeS) / LOAD_S;
   const memory = daemon.memory();
   const metrics = await (await fetch(`${daemon.base}/metrics`)).text();
@@ -92,7 +95,7 @@ async function underLoad(daemon, brokerPort) {
   const skipped = counter('sm_edge_pipeline_windows_skipped_total');
   const { exitCode, stopMs } = await daemon.stop();
   return {
-    residentMb: { now: memory.residentMb, highest: memory.highestMb, target: 180 },
+    residentMb: { median: median(resident), atEnd: memory.residentMb, highest: memory.highestMb, target: 180 },
     load: {
       channels: CHANNELS,
       sampleRateHz: SAMPLE_RATE_HZ,
