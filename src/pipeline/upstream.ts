@@ -8,7 +8,7 @@ import type { Metrics } from '../base/metrics.js';
 import type { Random } from '../base/random.js';
 import { PROGRAM_VERSION } from '../base/version.js';
 import type { GatewayConfig } from '../config/schema.js';
-import type { EventBus } from '../events/bus.js';
+import type { EventBus, Unsubscribe } from '../events/bus.js';
 import type { ModelStore } from '../scoring/model-store.js';
 import type { Store } from '../storage/store.js';
 import { mlflowPart } from '../sync/mlflow/index.js';
@@ -41,6 +41,7 @@ export class Upstream {
   readonly #intervalMs: number;
   #stopped = false;
   #cancelReport: () => void = () => undefined;
+  #unsubscribe: Unsubscribe | undefined;
 
   private constructor(deps: UpstreamDeps, sync: Sync, intervalMs: number) {
     this.#deps = deps;
@@ -97,7 +98,10 @@ export class Upstream {
 
   async start(): Promise<void> {
     await this.#sync.start();
-    await this.#deps.bus.subscribe({ name: 'mlflow', handler: (event) => this.#sync.enqueueEvent(event) });
+    this.#unsubscribe = await this.#deps.bus.subscribe({
+      name: 'mlflow',
+      handler: (event) => this.#sync.enqueueEvent(event),
+    });
     this.#schedule();
   }
 
@@ -105,6 +109,7 @@ export class Upstream {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelReport();
+    await this.#unsubscribe?.();
     await this.#report();
     await this.#sync.stop();
   }
