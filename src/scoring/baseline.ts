@@ -52,8 +52,17 @@ const LINEAR_FLOOR = 0.005;
 const LOG_FLOOR = 0.03;
 const ABSOLUTE_FLOOR = 1e-9;
 const MAX_FEATURES = 512;
-/** Says where the analysis looked, not how much it found: it jumps between bands on a healthy machine. */
-const CHOICES: ReadonlySet<string> = new Set(['spectralKurtosisBandHz']);
+/** 3 % of an amplitude, decibels. */
+const DECIBEL_FLOOR = 0.26;
+/**
+ * Where the kurtogram looked, and the level in the band that it chose: on a healthy machine no band stands out, so
+ * the choice, and the level with it, jumps. The fault lines of the envelope are ratios and stay.
+ */
+const CHOICES: ReadonlySet<string> = new Set(['spectralKurtosisBandHz', 'envelopeRms']);
+/** Levels: logarithms already. Above 0 dB for a while does not mean that they are ratios. */
+const DECIBELS = /^(mel\.|levelDb)/;
+/** Can have either sign, whatever the first values were. */
+const SIGNED = /^(skewness|mfcc\.|spectralKurtosisMax)/;
 
 const featureState = z.strictObject({
   log: z.boolean(),
@@ -122,9 +131,9 @@ export class Baseline {
     const deviations: Deviation[] = [];
     for (const [feature, value] of Object.entries(vector)) {
       const of = this.#features.get(feature);
-      if (of === undefined || !this.#speaks(of) || !Number.isFinite(value)) continue;
+      if (of === undefined || !this.#speaks(of) || !Number.isFinite(value) || CHOICES.has(feature)) continue;
       const expected = of.log ? Math.exp(of.center) : of.center;
-      deviations.push({ feature, value, expected, z: deviation(of, value) });
+      deviations.push({ feature, value, expected, z: deviation(of, value, floorOf(feature)) });
     }
     return deviations.sort((a, b) => Math.abs(b.z) - Math.abs(a.z));
   }
@@ -159,11 +168,16 @@ export class Baseline {
         of = { log: false, count: 0, center: 0, scale: 0, first: [] };
         this.#features.set(feature, of);
       }
-      if (this.#speaks(of)) follow(of, value, this.options.memory);
-      else begin(of, value, this.options);
+      if (this.#speaks(of)) follow(of, value, this.options.memory, floorOf(feature));
+      else begin(of, value, { ...this.options, ...(isRatio(feature) ? {} : { mode: 'linear' }) });
     }
   }
 }
+
+const isRatio = (feature: string): boolean => !DECIBELS.test(feature) && !SIGNED.test(feature);
+
+/** What a scale is at least, beside its share of the centre. */
+const floorOf = (feature: string): number => (DECIBELS.test(feature) ? DECIBEL_FLOOR : ABSOLUTE_FLOOR);
 
 function begin(of: FeatureState, value: number, { minimumCount, mode }: BaselineOptions): void {
   of.first.push(value);
@@ -176,24 +190,24 @@ function begin(of: FeatureState, value: number, { minimumCount, mode }: Baseline
   of.first = [];
 }
 
-function follow(of: FeatureState, value: number, memory: number): void {
+function follow(of: FeatureState, value: number, memory: number, floor: number): void {
   if (of.log && value <= 0) return;
   of.count++;
   const rate = 1 / Math.min(of.count, memory);
-  const reach = CLIP * effectiveScale(of);
+  const reach = CLIP * effectiveScale(of, floor);
   const off = Math.max(-reach, Math.min(reach, (of.log ? Math.log(value) : value) - of.center));
   of.center += rate * off;
   of.scale += rate * (MEAN_ABS_TO_SIGMA * CLIP_CORRECTION * Math.abs(off) - of.scale);
 }
 
-function deviation(of: FeatureState, value: number): number {
+function deviation(of: FeatureState, value: number, floor: number): number {
   // A feature that was always positive and is not any more: as far off as it gets.
   if (of.log && value <= 0) return -CAP;
-  return ((of.log ? Math.log(value) : value) - of.center) / effectiveScale(of);
+  return ((of.log ? Math.log(value) : value) - of.center) / effectiveScale(of, floor);
 }
 
-function effectiveScale(of: FeatureState): number {
-  const floor = of.log ? LOG_FLOOR : Math.max(LINEAR_FLOOR * Math.abs(of.center), ABSOLUTE_FLOOR);
+function effectiveScale(of: FeatureState, leastScale: number): number {
+  const floor = of.log ? LOG_FLOOR : Math.max(LINEAR_FLOOR * Math.abs(of.center), leastScale);
   // Few values may by chance lie close together: a scale learned from n of them is uncertain by about 1/sqrt(n).
   return Math.max(of.scale, floor) * (1 + 2 / Math.sqrt(of.count));
 }

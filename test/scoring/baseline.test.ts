@@ -80,6 +80,27 @@ describe('a baseline of features', () => {
     );
   });
 
+  it('takes a level that crosses 0 dB for a level, and a skewness that changes sign for usual', () => {
+    const vector = () => ({
+      'mel.11': 1.5 + 0.5 * gaussian(random),
+      skewness: 0.1 + 0.05 * gaussian(random),
+    });
+    const baseline = new Baseline();
+    for (let i = 0; i < 30; i++) {
+      const first = vector();
+      baseline.update({ 'mel.11': Math.abs(first['mel.11']), skewness: Math.abs(first.skewness) });
+    }
+    expect(baseline.score({ ...vector(), 'mel.11': -0.1 })?.anomalous).toBe(false);
+    expect(baseline.score({ ...vector(), skewness: -0.05 })?.anomalous).toBe(false);
+    expect(baseline.score({ ...vector(), 'mel.11': 30 })?.anomalous).toBe(true);
+  });
+
+  it('does not go by a level that jumps with the band that was chosen', () => {
+    const baseline = new Baseline();
+    for (let i = 0; i < 60; i++) baseline.update({ ...healthy(), envelopeRms: 0.03 });
+    expect(baseline.score({ ...healthy(), envelopeRms: 3 })?.anomalous).toBe(false);
+  });
+
   it('leaves out what is not a number', () => {
     const baseline = learned();
     expect(baseline.update({ rms: Number.NaN })).toBeUndefined();
