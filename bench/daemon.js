@@ -95,7 +95,12 @@ async function underLoad(daemon, brokerPort) {
   const skipped = counter('sm_edge_pipeline_windows_skipped_total');
   const { exitCode, stopMs } = await daemon.stop();
   return {
-    residentMb: { median: median(resident), atEnd: memory.residentMb, highest: memory.highestMb, target: 180 },
+    residentMb: {
+      median: median(resident),
+      atEnd: memory.residentMb,
+      highest: memory.highestMb,
+      target: 180,
+    },
     load: {
       channels: CHANNELS,
       sampleRateHz: SAMPLE_RATE_HZ,

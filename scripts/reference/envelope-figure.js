@@ -65,6 +65,7 @@ const axis = [0, 100, 200, 300, 400].map(
 );
 const svg = [
   `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="11">`,
+  `<title>Envelope spectrum of a healthy and of a failing bearing</title>`,
   `<rect width="${WIDTH}" height="${height}" fill="white"/>`,
   `<text x="${LEFT}" y="14">Depth of modulation over modulation frequency, Hz</text>`,
   healthy,
