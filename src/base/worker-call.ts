@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import { type MessagePort, parentPort, Worker } from 'node:worker_threads';
 import type { Clock } from './clock.js';
 import { type ErrorRecord, fromErrorRecord, SmEdgeError, toErrorRecord } from './errors.js';
@@ -139,6 +140,10 @@ export class WorkerClient {
   }
 
   #start(): Worker {
+    // Node 20 aborts the whole process when a worker ends while V8 still optimises a function of it on another
+    // thread (`NodePlatform::ForIsolate`, assertion in node_platform.cc). Without concurrent recompilation the worker
+    // optimises on its own thread, and there is nothing left to race with. Read by V8 when an isolate is made.
+    setFlagsFromString('--no-concurrent-recompilation');
     const { url, workerData, maxHeapMiB, name } = this.#options;
     const worker = new Worker(url, {
       workerData,
