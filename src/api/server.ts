@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http';
-import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import fastify, { type FastifyError, type FastifyInstance, LogController } from 'fastify';
 import { SmEdgeError } from '../base/errors.js';
 import type { HealthReport } from '../base/health.js';
 import type { Logger } from '../base/logger.js';
@@ -42,7 +42,7 @@ export function createApi(deps: ApiDeps): FastifyInstance {
   const app = fastify({
     loggerInstance: deps.logger,
     // A scrape every few seconds for years would be all that the log holds.
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionTimeout: 2 * REQUEST_TIMEOUT_MS,

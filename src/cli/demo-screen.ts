@@ -1,8 +1,8 @@
-import type { GatewaySnapshot, MachineView, PointView, SourceView } from '../pipeline/snapshot.js';
+import type { AlarmView, GatewaySnapshot, MachineView, PointView, SourceView } from '../pipeline/snapshot.js';
 
 /** The demo's picture of the gateway, as text. A pure function of what it shows. */
 
-const WIDTH = 78;
+const WIDTH = 79;
 
 export interface DemoState {
   readonly snapshot: GatewaySnapshot;
@@ -12,50 +12,45 @@ export interface DemoState {
   readonly faultAfterMs: number;
   readonly url: string;
   readonly dataDir: string;
+  /** Lines that there are; alarms beyond them are cut. Missing: as many as it takes. */
+  readonly rows?: number;
 }
 
+/** With two machines and three sources it is 24 lines of 79 columns: the smallest terminal there is. */
 export function renderDemo(state: DemoState): string {
-  const { snapshot, elapsedMs, faultAfterMs } = state;
+  const { snapshot, elapsedMs, faultAfterMs, rows = Number.POSITIVE_INFINITY } = state;
   const untilFault = faultAfterMs - elapsedMs;
   const story =
     untilFault > 0
       ? `all machines are healthy; a bearing of pump-1 starts to fail in ${minutes(untilFault)}`
       : `the drive-end bearing of pump-1 has been failing for ${minutes(-untilFault)}`;
-  return [
-    `Smart Maintenance Edge: demo, running for ${minutes(elapsedMs)}`,
+  const above = [
+    `Smart Maintenance Edge: demo, running for ${minutes(elapsedMs)}; Ctrl-C stops it`,
     story,
-    '',
     heading('What arrives'),
     ...snapshot.sources.map((source) => sourceLine(source, elapsedMs)),
-    '',
     heading('Machines'),
     ...snapshot.machines.flatMap(machineLines),
-    '',
     heading('Alarms'),
-    ...(snapshot.alarms.length === 0
-      ? ['  none']
-      : snapshot.alarms.flatMap((alarm) => [
-          `  ${alarm.severity.toUpperCase()}  ${alarm.point}  (${alarm.state}, since ${clockTime(alarm.sinceMs)})`,
-          ...wrap(alarm.message, WIDTH - 4).map((line) => `    ${line}`),
-        ])),
-    '',
+  ];
+  const below = [
     heading('Look further'),
-    `  curl ${state.url}/health          the state of every part`,
-    `  curl ${state.url}/metrics         the counters, for Prometheus`,
+    `  curl ${state.url}/health     the state of every part (or /metrics)`,
     `  data folder: ${state.dataDir}`,
-    '  Ctrl-C stops the demo',
-  ].join('\n');
+  ];
+  const room = Math.max(1, rows - above.length - below.length);
+  return [...above, ...alarmLines(snapshot.alarms, snapshot.timeMs, room), ...below].map(clip).join('\n');
 }
+
+const clip = (line: string): string => (line.length <= WIDTH ? line : `${line.slice(0, WIDTH - 1)}…`);
 
 const heading = (text: string): string => `${text} ${'-'.repeat(Math.max(0, WIDTH - text.length - 1))}`;
 
-/** `1:05` for a minute and five seconds. */
+/** `1:05 min` for a minute and five seconds. */
 const minutes = (ms: number): string => {
   const seconds = Math.floor(ms / 1000);
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')} min`;
 };
-
-const clockTime = (ms: number): string => new Date(ms).toISOString().slice(11, 19);
 
 function sourceLine(source: SourceView, elapsedMs: number): string {
   const seconds = Math.max(1, elapsedMs / 1000);
@@ -64,27 +59,49 @@ function sourceLine(source: SourceView, elapsedMs: number): string {
     `${(source.samples / seconds / 1000).toFixed(1)} k samples/s`,
   ].join(', ');
   const reason = source.reason === '' ? '' : `  ${source.reason}`;
-  return `  ${source.id.padEnd(16)} ${source.type.padEnd(8)} ${source.state.padEnd(9)} ${rates}${reason}`;
+  return `  ${source.id.padEnd(12)} ${source.type.padEnd(7)} ${source.state.padEnd(9)} ${rates}${reason}`;
 }
 
 function machineLines(machine: MachineView): string[] {
   const health =
-    machine.health === undefined ? 'learning' : `${bar(machine.health)} ${percent(machine.health)}`;
+    machine.health === undefined
+      ? 'learning what is usual'
+      : `health ${bar(machine.health)} ${percent(machine.health)}`;
+  const lead = machine.points.filter(isLead);
+  const others = machine.points.filter((point) => !isLead(point));
   return [
-    `  ${machine.id.padEnd(16)} ${machine.class.padEnd(8)} ${health}`,
-    ...machine.points.map(pointLine),
+    `  ${machine.id.padEnd(12)} ${machine.class.padEnd(7)} ${health}`,
+    ...lead.map(leadLine),
+    ...pairs(others.map(otherCell)),
   ];
 }
 
-function pointLine(point: PointView): string {
-  const name = point.point.split('.').slice(1).join('.');
-  const value = point.value === undefined ? '' : `${point.value.toPrecision(4)} ${point.unit}`;
-  const score =
-    point.score === undefined || point.threshold === undefined
+/** Waveforms, and whatever is unusual, have a line of their own. */
+const isLead = ({ unit, score, threshold }: PointView): boolean =>
+  unit.endsWith(' rms') || (score !== undefined && threshold !== undefined && score > threshold);
+
+const nameOf = ({ point }: PointView): string => point.split('.').slice(1).join('.');
+
+const amountOf = ({ value, unit }: PointView): string =>
+  value === undefined ? '' : `${value.toPrecision(4)} ${unit}`;
+
+function leadLine(point: PointView): string {
+  const { score, threshold, diagnosis } = point;
+  const scored =
+    score === undefined || threshold === undefined
       ? ''
-      : `score ${point.score.toFixed(2)} (limit ${point.threshold.toFixed(2)})`;
-  const verdict = point.diagnosis === undefined || point.diagnosis === 'normal' ? '' : `  ${point.diagnosis}`;
-  return `    ${name.padEnd(26)} ${value.padEnd(16)} ${score}${verdict}`;
+      : `score ${score.toFixed(1)} (limit ${threshold.toFixed(1)})`;
+  const verdict = diagnosis === undefined || diagnosis === 'normal' ? '' : `  ${diagnosis}`;
+  return `    ${nameOf(point).padEnd(24)} ${amountOf(point).padEnd(13)} ${scored}${verdict}`;
+}
+
+const otherCell = (point: PointView): string => `${nameOf(point).padEnd(23)} ${amountOf(point).padEnd(12)}`;
+
+function pairs(cells: readonly string[]): string[] {
+  return Array.from(
+    { length: Math.ceil(cells.length / 2) },
+    (_, line) => `    ${cells.slice(2 * line, 2 * line + 2).join('  ')}`,
+  );
 }
 
 const percent = (share: number): string => `${Math.round(share * 100)} %`.padStart(5);
@@ -93,6 +110,32 @@ function bar(share: number): string {
   const filled = Math.round(share * 20);
   return `[${'#'.repeat(filled)}${'.'.repeat(20 - filled)}]`;
 }
+
+const URGENCY = ['low', 'medium', 'high', 'critical'];
+
+/** A line for each alarm, the most urgent first and then the oldest; what lines are left tell of the first ones. */
+function alarmLines(alarms: readonly AlarmView[], nowMs: number, room: number): string[] {
+  if (alarms.length === 0) return ['  none'];
+  const sorted = [...alarms].sort(
+    (a, b) => URGENCY.indexOf(b.severity) - URGENCY.indexOf(a.severity) || a.sinceMs - b.sinceMs,
+  );
+  const fits = sorted.length <= room ? sorted : sorted.slice(0, room - 1);
+  let spare = room - sorted.length;
+  const lines = fits.flatMap((alarm) => {
+    const message = cut(wrap(alarm.message, WIDTH - 6), Math.max(0, spare));
+    spare -= message.length;
+    return [headline(alarm, nowMs), ...message.map((line) => `    ${line}`)];
+  });
+  return fits.length === sorted.length ? lines : [...lines, `  and ${sorted.length - fits.length} more`];
+}
+
+const cut = (lines: readonly string[], room: number): readonly string[] =>
+  lines.length <= room
+    ? lines
+    : lines.slice(0, room).map((line, at) => (at === room - 1 ? `${line} …` : line));
+
+const headline = ({ severity, point, state, sinceMs }: AlarmView, nowMs: number): string =>
+  `  ${severity.toUpperCase().padEnd(8)} ${point}  ${state}, for ${minutes(Math.max(0, nowMs - sinceMs))}`;
 
 function wrap(text: string, width: number): string[] {
   const lines: string[] = [];

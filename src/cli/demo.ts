@@ -11,7 +11,7 @@ import { parseConfig } from '../config/load.js';
 import type { GatewayEvent } from '../events/event.js';
 import { Gateway } from '../gateway.js';
 import { demoConfig } from '../simulator/demo-config.js';
-import { startPlant } from '../simulator/plant.js';
+import { type Plant, startPlant } from '../simulator/plant.js';
 import type { RegisterVerb } from './context.js';
 import { renderDemo } from './demo-screen.js';
 import { freePort } from './free-port.js';
@@ -28,6 +28,14 @@ interface DemoOptions {
 
 /** Screen refresh on a terminal, milliseconds. */
 const REFRESH_MS = 500;
+/** From the first trace to a heavily damaged bearing, milliseconds: nobody watches a demo for months. */
+const FAULT_GROWTH_MS = 75_000;
+
+const CLEAR = '\u001b[H\u001b[2J';
+
+/** Draws over what is there, line by line: no flicker, and no scrolling by a last line feed. */
+const inPlace = (screen: string): string =>
+  `\u001b[H${screen.replaceAll('\n', '\u001b[K\n')}\u001b[K\u001b[J`;
 
 /** `sm-edge demo`: virtual plant, daemon and a live screen in one process tree; no hardware, no network, no root. */
 export const register: RegisterVerb = (program, context, exit) => {
@@ -57,26 +65,54 @@ export const register: RegisterVerb = (program, context, exit) => {
     const startedMs = clock.monotonicMs();
     const stop = untilSignal(clock, durationMs);
 
-    // The gateway's embedded broker and the plant's sensors have to agree on a port before either is there.
-    const broker = { url: `mqtt://127.0.0.1:${await freePort()}` };
-    const plant = await startPlant({ clock, random: systemRandom, logger, faultAfterMs, mqtt: broker });
-    const text = stringify({ ...demoConfig(plant.endpoints, dataDir), http: { listen: '127.0.0.1:0' } });
-    const file = join(dataDir, 'gateway.yaml');
-    mkdirSync(dataDir, { recursive: true });
-    writeFileSync(file, text);
-    const { config, hash } = parseConfig(file, text, {});
-    const gateway = new Gateway({ config, configHash: hash, clock, random: systemRandom, logger });
-    const api = createApi({
-      logger,
-      metrics: gateway.metrics,
-      health: () => gateway.health(),
-      ready: () => gateway.ready,
-    });
-    const live = context.out.isTTY === true && options.json !== true;
     try {
-      await gateway.start();
-      const port = await listen(api, config.http.listen);
-      const url = `http://127.0.0.1:${port}`;
+      mkdirSync(dataDir, { recursive: true });
+      // The gateway's embedded broker and the plant's sensors have to agree on a port before either is there.
+      const mqtt = { url: `mqtt://127.0.0.1:${await freePort()}` };
+      const random = systemRandom;
+      const plant = await startPlant({
+        clock,
+        random,
+        logger,
+        faultAfterMs,
+        faultGrowthMs: FAULT_GROWTH_MS,
+        mqtt,
+      });
+      try {
+        await watch(plant);
+      } finally {
+        await plant.stop();
+      }
+    } finally {
+      stop.dispose();
+    }
+    if (options.json !== true) await write(context.out, `\nstopped; the data stays in ${dataDir}\n`);
+
+    /** The daemon over the plant, until it is time to stop. */
+    async function watch(plant: Plant): Promise<void> {
+      const text = stringify({ ...demoConfig(plant.endpoints, dataDir), http: { listen: '127.0.0.1:0' } });
+      const file = join(dataDir, 'gateway.yaml');
+      writeFileSync(file, text);
+      const { config, hash } = parseConfig(file, text, {});
+      const gateway = new Gateway({ config, configHash: hash, clock, random: systemRandom, logger });
+      const api = createApi({
+        logger,
+        metrics: gateway.metrics,
+        health: () => gateway.health(),
+        ready: () => gateway.ready,
+      });
+      try {
+        const port = await listen(api, config.http.listen);
+        await gateway.start();
+        await show(gateway, `http://127.0.0.1:${port}`);
+      } finally {
+        await gateway.stop();
+        await api.close();
+      }
+    }
+
+    async function show(gateway: Gateway, url: string): Promise<void> {
+      const live = context.out.isTTY === true && options.json !== true;
       const say = async (line: string) => {
         if (!live) await write(context.out, `${line}\n`);
       };
@@ -85,26 +121,22 @@ export const register: RegisterVerb = (program, context, exit) => {
         await say(`the drive-end bearing of pump-1 starts to fail in ${formatDuration(faultAfterMs)}`);
       }
       await gateway.onEvent('demo', (event) => say(options.json ? JSON.stringify(event) : eventLine(event)));
-      const screen = () =>
+      const picture = (rows?: number) =>
         renderDemo({
           snapshot: gateway.snapshot(),
           elapsedMs: clock.monotonicMs() - startedMs,
           faultAfterMs,
           url,
           dataDir,
+          ...(rows === undefined ? {} : { rows }),
         });
+      if (live) await write(context.out, CLEAR);
       while (!stop.stopped) {
-        if (live) await write(context.out, `\u001b[H\u001b[2J${screen()}\n`);
+        if (live) await write(context.out, inPlace(picture(context.out.rows ?? 24)));
         await stop.wait(live ? REFRESH_MS : 60_000);
       }
-      if (!live && options.json !== true) await write(context.out, `\n${screen()}\n`);
-    } finally {
-      stop.dispose();
-      await gateway.stop();
-      await api.close();
-      await plant.stop();
+      if (!live && options.json !== true) await write(context.out, `\n${picture()}\n`);
     }
-    if (options.json !== true) await write(context.out, `\nstopped; the data stays in ${dataDir}\n`);
   }
 };
 

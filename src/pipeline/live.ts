@@ -55,6 +55,8 @@ const MAX_TRACKS = 256;
 const DIAGNOSIS_MS = 8_000;
 /** While a point stays anomalous its diagnosis is renewed after this time, milliseconds. */
 const DIAGNOSIS_AGE_MS = 15_000;
+/** The same while it names no fault: most of the signal that it saw was from before the fault. */
+const INCONCLUSIVE_AGE_MS = 3_000;
 /** An anomaly is announced when it has lasted this many windows: one odd window is a knock on the housing. */
 const PERSISTENCE = 2;
 /** Raw signal stored with an anomaly of a point whose blocks are not stored anyway, milliseconds. */
@@ -255,7 +257,9 @@ export class LivePipeline implements SignalSink {
   /** Renews the diagnosis of an anomalous point when it is old. */
   async #diagnose(track: Track): Promise<void> {
     const nowMs = this.#deps.clock.monotonicMs();
-    if (this.#stopping || nowMs - track.diagnosedMs < DIAGNOSIS_AGE_MS) return;
+    const inconclusive = track.diagnosis?.fault === 'normal' || track.diagnosis?.fault === 'unknown';
+    const ageMs = inconclusive ? INCONCLUSIVE_AGE_MS : DIAGNOSIS_AGE_MS;
+    if (this.#stopping || nowMs - track.diagnosedMs < ageMs) return;
     const { channel } = track;
     const { from, length } = channel.newest(DIAGNOSIS_MS);
     if (length < channel.spec.blockLength) return;

@@ -125,6 +125,16 @@ export function demoConfig(endpoints: PlantEndpoints, dataDir: string): Record<s
     ],
     alarms: [
       {
+        id: 'pump-1-vibration',
+        point: 'pump-1.*.acceleration',
+        anomaly: true,
+        deadband: 0.2,
+        onDelay: '5s',
+        offDelay: '30s',
+        priority: 'high',
+        action: 'Plan its change',
+      },
+      {
         id: 'pump-1-bearing-hot',
         point: 'pump-1.bearing-de.temperature',
         above: 70,
