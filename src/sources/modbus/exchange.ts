@@ -9,6 +9,9 @@ import {
   encodePdu,
   exceptionText,
   functionCode,
+  isBitTable,
+  MAX_BITS,
+  MAX_REGISTERS,
   parseAnswer,
   type ReadRequest,
   type Request,
@@ -18,21 +21,38 @@ import { RecentAnswers } from './recent-answers.js';
 /** After so many deadlines without one byte from anybody, a TCP connection is taken for dead. */
 const SILENT_DEADLINES = 3;
 
+/** Registers that a confirmation reads beyond what was asked for. */
+const MOST_EXTRA = 4;
+
 /** What came in that was not wanted, by kind: each is discarded and counted. */
 export type Discarded = 'stale' | 'wrong-unit' | 'mismatch' | 'unsolicited' | 'repeated' | 'twin';
 
+/** What only a line without transaction ids needs to remember. */
+export interface RtuMemory {
+  readonly late: LateAnswers;
+  readonly recent: RecentAnswers;
+}
+
+export function rtuMemory(timeoutMs: number): RtuMemory {
+  const patienceMs = 2 * timeoutMs;
+  return { late: new LateAnswers(patienceMs), recent: new RecentAnswers(2 * patienceMs) };
+}
+
 export interface ExchangeOptions {
   readonly clock: Clock;
-  readonly framing: 'mbap' | 'rtu';
   /** Deadline of one request, ms. */
   readonly timeoutMs: number;
   /** RTU: the line is quiet for this long before a request, and after an answer, ms. */
   readonly silenceMs: number;
   /** Give the connection up after three deadlines without a byte: sense over TCP, none on a wire. */
   readonly abandonSilent: boolean;
+  /** RTU: what may still come. It belongs to the line and outlives a connection: a device server keeps answers. */
+  readonly rtu?: RtuMemory;
   readonly onDiscarded: (kind: Discarded) => void;
   readonly onGarbage: (bytes: number) => void;
 }
+
+type DataAnswer = Extract<Answer, { kind: 'data' }>;
 
 interface Waiting {
   readonly request: Request;
@@ -46,13 +66,14 @@ export class Exchange {
   readonly #stream: Duplex;
   readonly #options: ExchangeOptions;
   readonly #framing: Framing;
-  /** What only a line without transaction ids needs. */
-  readonly #rtu: { readonly late: LateAnswers; readonly recent: RecentAnswers } | undefined;
+  readonly #rtu: RtuMemory | undefined;
   #waiting: Waiting | undefined;
   /** The last answer, while the line is watched for a second one. */
   #guarded: { readonly request: Request; readonly answer: Answer; contradicted: boolean } | undefined;
   /** The last answer is the same as a frame that came a moment ago for something else. */
   #twin = false;
+  /** Changes from one confirmation to the next: where all registers are zero, those look alike too. */
+  #extra = 0;
   #transactionId = 0;
   #lastByteMs = Number.NEGATIVE_INFINITY;
   #silentDeadlines = 0;
@@ -67,13 +88,9 @@ export class Exchange {
   constructor(stream: Duplex, options: ExchangeOptions) {
     this.#stream = stream;
     this.#options = options;
-    const patienceMs = 2 * options.timeoutMs;
-    this.#rtu =
-      options.framing === 'rtu'
-        ? { late: new LateAnswers(patienceMs), recent: new RecentAnswers(2 * patienceMs) }
-        : undefined;
+    this.#rtu = options.rtu;
     this.#framing =
-      options.framing === 'mbap' ? new MbapFraming() : new RtuFraming((...start) => this.#expects(...start));
+      options.rtu === undefined ? new MbapFraming() : new RtuFraming((...start) => this.#expects(...start));
     stream.on('data', (chunk: Buffer) => this.#receive(chunk));
     stream.on('error', (error: Error) => this.#end(linkError(error.message)));
     stream.on('close', () => this.#end(linkError('the connection was closed')));
@@ -96,11 +113,11 @@ export class Exchange {
     if (!('write' in request) && late.confusable(request, clock.monotonicMs())) {
       await this.#passBarrier(late, request);
     }
-    const answer = await this.#askQuietly(request);
+    let answer = await this.#askQuietly(request);
     if (answer.kind === 'data') {
       if (!('write' in request) && this.#twin) {
         this.#options.onDiscarded('twin');
-        if (!sameAnswer(await this.#askQuietly(request), answer)) throw doubtful('two answers that differ');
+        answer = await this.#confirm(late, request, answer);
       }
       late.settle(request.unitId);
     } else if (late.pending(request.unitId, clock.monotonicMs())) {
@@ -108,6 +125,25 @@ export class Exchange {
       throw doubtful('an exception that may belong to an earlier request');
     }
     return dataOf(answer, request);
+  }
+
+  /**
+   * Asks again after an answer that may be a copy of an earlier one: for a register or a few more, since an answer of that
+   * length can be nothing else, or where the device has no more, for the same, which must then come out the same.
+   */
+  async #confirm(late: LateAnswers, request: ReadRequest, doubted: DataAnswer): Promise<DataAnswer> {
+    const { clock } = this.#options;
+    // If that was a copy, the real answer is still on its way.
+    late.add(request, clock.monotonicMs());
+    this.#extra = (this.#extra % MOST_EXTRA) + 1;
+    const longer = longerRequest(request, this.#extra);
+    if (longer !== undefined && !late.confusable(longer, clock.monotonicMs())) {
+      const answer = await this.#askQuietly(longer);
+      if (answer.kind === 'data' && !this.#twin)
+        return { kind: 'data', data: answer.data.subarray(0, answerBytes(request)) };
+    }
+    if (!sameAnswer(await this.#askQuietly(request), doubted)) throw doubtful('two answers that differ');
+    return doubted;
   }
 
   /** Asks the unit something whose answer no late answer looks like: then all that were missing are over. */
@@ -272,6 +308,8 @@ export class Exchange {
   #end(fault: SmEdgeError): void {
     if (this.#fault !== undefined) return;
     this.#fault = fault;
+    if (this.#waiting !== undefined)
+      this.#rtu?.late.add(this.#waiting.request, this.#options.clock.monotonicMs());
     this.#waiting?.settle(fault);
     this.#stream.destroy();
     this.#resolveClosed(fault);
@@ -286,6 +324,14 @@ const doubtful = (message: string): SmEdgeError =>
     retryable: true,
     hint: 'two masters on the line, or a unit slower than `timeout`: raise it',
   });
+
+/** The same and a little more: registers, or bytes of bits. Undefined where the table or one request ends. */
+function longerRequest(request: ReadRequest, extra: number): ReadRequest | undefined {
+  const bits = isBitTable(request.table);
+  const quantity = request.quantity + extra * (bits ? 8 : 1);
+  const most = Math.min(bits ? MAX_BITS : MAX_REGISTERS, 0x10000 - request.address);
+  return quantity > most ? undefined : { ...request, quantity };
+}
 
 const sameAnswer = (a: Answer, b: Answer): boolean =>
   a.kind === 'data' && b.kind === 'data'

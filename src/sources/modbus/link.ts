@@ -4,13 +4,14 @@ import { SmEdgeError } from '../../base/errors.js';
 import type { Random } from '../../base/random.js';
 import { type LineTarget, lineName } from '../line.js';
 import { LineKeeper } from '../line-keeper.js';
-import { Exchange, type ExchangeOptions } from './exchange.js';
+import { Exchange, type ExchangeOptions, rtuMemory } from './exchange.js';
 import type { Request } from './protocol.js';
 
 /** Every unit has one request waiting at most; this is past any config. */
 const MAX_WAITING = 1_024;
 
-export interface LinkOptions extends Omit<ExchangeOptions, 'clock'> {
+export interface LinkOptions extends Omit<ExchangeOptions, 'clock' | 'rtu'> {
+  readonly framing: 'mbap' | 'rtu';
   readonly target: LineTarget;
   readonly connectTimeoutMs: number;
   /** Pause between an answer and the next request, ms: slow devices need it. */
@@ -31,6 +32,7 @@ interface Job {
 /** One physical link: kept open for ever, and one request on it at a time, in order, for all its units. */
 export class ModbusLink {
   readonly #options: LinkOptions;
+  readonly #exchangeOptions: ExchangeOptions;
   readonly #keeper: LineKeeper;
   readonly #stopped = new AbortController();
   #exchange: Exchange | undefined;
@@ -40,6 +42,8 @@ export class ModbusLink {
 
   constructor(options: LinkOptions) {
     this.#options = options;
+    this.#exchangeOptions =
+      options.framing === 'rtu' ? { ...options, rtu: rtuMemory(options.timeoutMs) } : options;
     this.#keeper = new LineKeeper({ ...options, serve: (stream) => this.#serveLine(stream) });
   }
 
@@ -101,7 +105,7 @@ export class ModbusLink {
   }
 
   async #serveLine(stream: Duplex): Promise<SmEdgeError> {
-    const exchange = new Exchange(stream, this.#options);
+    const exchange = new Exchange(stream, this.#exchangeOptions);
     this.#exchange = exchange;
     if (this.#stopped.signal.aborted) exchange.destroy();
     else this.#options.onUp();

@@ -43,6 +43,17 @@ const framed = (...bytes: number[]): Buffer => {
   return frame;
 };
 
+/** The right answer, framed. */
+export function answerTo(ask: Ask, chosen?: (ask: Ask, address: number) => number): Buffer {
+  const { unitId, code, address, quantity } = ask;
+  const bytes: number[] = [];
+  for (let i = 0; i < quantity; i++) {
+    const value = chosen?.(ask, address + i) ?? registerValue(unitId, address + i);
+    bytes.push(value >> 8, value & 0xff);
+  }
+  return framed(unitId, code, bytes.length, ...bytes);
+}
+
 /** A Modbus RTU server over TCP, written apart from the client, that errs on demand. */
 export class RtuServer {
   readonly #options: RtuServerOptions;
@@ -140,12 +151,6 @@ export class RtuServer {
   }
 
   #data(ask: Ask): Buffer {
-    const { unitId, code, address, quantity } = ask;
-    const bytes: number[] = [];
-    for (let i = 0; i < quantity; i++) {
-      const value = this.#options.value?.(ask, address + i) ?? registerValue(unitId, address + i);
-      bytes.push(value >> 8, value & 0xff);
-    }
-    return framed(unitId, code, bytes.length, ...bytes);
+    return answerTo(ask, this.#options.value);
   }
 }

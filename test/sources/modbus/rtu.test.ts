@@ -1,3 +1,4 @@
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '#sm/base/clock.js';
 import { toSmEdgeError } from '#sm/base/errors.js';
@@ -6,7 +7,7 @@ import { modbusPart } from '#sm/sources/modbus/index.js';
 import { ModbusLink } from '#sm/sources/modbus/link.js';
 import { hasSocat, PseudoSerialPort } from '../../support/socat.js';
 import { isState, type Running, run, until } from '../support.js';
-import { type Fault, RtuServer, type RtuServerOptions, registerValue } from './rtu-server.js';
+import { answerTo, type Fault, RtuServer, type RtuServerOptions, registerValue } from './rtu-server.js';
 
 const open: { stop(): Promise<void> }[] = [];
 afterEach(async () => {
@@ -128,7 +129,116 @@ describe('Modbus RTU: no reading is ever that of another register', () => {
     expect(results.map(({ wrong }) => wrong)).toEqual(results.map(() => 0));
     expect(results.every(({ right }) => right! > 200)).toBe(true);
   }, 120_000);
+
+  it('nor where an answer comes three times, and what is asked for queues up behind it', async () => {
+    const stale = answerTo({ unitId: 1, code: 3, address: 0, quantity: 1 });
+    const answers: Buffer[] = [];
+    const server = createServer((socket) => {
+      open.push({ stop: async () => void socket.destroy() });
+      socket.setNoDelay();
+      socket.on('data', (request) => {
+        const address = request.readUInt16BE(2);
+        answers.push(answerTo({ unitId: 1, code: 3, address, quantity: request.readUInt16BE(4) }));
+        socket.write(answers.length <= 3 ? stale : answers.at(-1)!);
+        if (answers.length === 3)
+          for (const [i, answer] of answers.slice(1).entries())
+            setTimeout(() => socket.write(answer), 10 * (i + 1));
+      });
+    });
+    open.push({ stop: () => new Promise<void>((resolve) => server.close(() => resolve())) });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { one, discarded } = await link((server.address() as AddressInfo).port, seededRandom(1));
+    const read = async (address: number) =>
+      (await one.request({ unitId: 1, table: 'holding', address, quantity: 1 })).readUInt16BE(0);
+    expect(await read(0)).toBe(registerValue(1, 0));
+    expect(await read(100)).toBe(registerValue(1, 100));
+    expect(await read(200)).toBe(registerValue(1, 200));
+    expect(discarded).toContain('twin');
+  });
+
+  it('nor where a device server keeps the answers of a stalled unit past the connection', async () => {
+    const device = new StallingDevice();
+    open.push(device);
+    const running = await poll(
+      {
+        transport: 'rtu-over-tcp',
+        host: '127.0.0.1',
+        port: await device.start(),
+        timeout: '50ms',
+        silence: '2ms',
+      },
+      [{ unitId: 1, interval: '100ms', maxGap: 0, points: points(1) }],
+    );
+    for (let stalls = 1; stalls <= 4; stalls++) {
+      const before = running.readings.length;
+      await until(() =>
+        expect(
+          running.readings.slice(before).filter(({ quality }) => quality === 'good').length,
+        ).toBeGreaterThan(8),
+      );
+      device.stallAt(200);
+      // It wakes up when it is asked over the next connection, and first answers what it was asked before.
+      await until(() => expect(device.connections).toBe(stalls + 1), 20_000);
+    }
+    judge(running);
+  }, 120_000);
 });
+
+/** A device server with one unit: what the unit still has to say goes to whoever is connected then. */
+class StallingDevice {
+  readonly #server = createServer((socket) => this.#serve(socket));
+  readonly #answers: Buffer[] = [];
+  #socket: Socket | undefined;
+  #stallAddress: number | undefined;
+  #stalled = false;
+  #sending = false;
+  connections = 0;
+
+  async start(): Promise<number> {
+    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  async stop(): Promise<void> {
+    this.#socket?.destroy();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  /** Says nothing more from the next request for this register on. */
+  stallAt(address: number): void {
+    this.#stallAddress = address;
+  }
+
+  #serve(socket: Socket): void {
+    this.#socket = socket;
+    socket.setNoDelay();
+    this.connections++;
+    let isFirst = true;
+    socket.on('error', () => undefined);
+    socket.on('data', (request) => {
+      if (isFirst) this.#stalled = false;
+      isFirst = false;
+      const address = request.readUInt16BE(2);
+      if (address === this.#stallAddress) {
+        this.#stallAddress = undefined;
+        this.#stalled = true;
+      }
+      const quantity = request.readUInt16BE(4);
+      this.#answers.push(answerTo({ unitId: request[0]!, code: request[1]!, address, quantity }));
+      this.#send();
+    });
+  }
+
+  #send(): void {
+    if (this.#sending || this.#stalled || this.#answers.length === 0) return;
+    this.#sending = true;
+    setTimeout(() => {
+      this.#sending = false;
+      this.#socket?.write(this.#answers.shift()!);
+      this.#send();
+    }, 10);
+  }
+}
 
 const points = (unitId: number) =>
   [0, 100, 200, 300].map((address) => ({ point: `u${unitId}.r${address}`, register: 'holding', address }));
