@@ -116,7 +116,8 @@ function readReferencedFile(file: string, path: string, fault: Report): string {
       `the file ${full} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
       'create the file, correct the path, or let the user of the service read it',
     );
-    return '';
+    // The fault says it all; an empty value would only add a second one.
+    return path;
   }
 }
 

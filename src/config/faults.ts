@@ -53,12 +53,32 @@ export function faultsOfIssues(
         faultAt(document, [...path, key], `unknown key "${key}"`, unknownKeyHint(key, known), 'key'),
       );
     }
+    if (issue.code === 'invalid_union' && issue.discriminator !== undefined) {
+      const { options = [] } = issue as { readonly options?: readonly unknown[] };
+      return [unknownKind(document, path, options)];
+    }
     if (issue.code === 'invalid_union') {
       const meant = closestBranch(issue.errors);
       if (meant !== undefined) return faultsOfIssues(document, meant, knownKeys, path);
     }
     return [faultAt(document, path, messageOf(issue), hintOf(issue))];
   });
+}
+
+/** A `type` or `kind` that nobody knows. */
+function unknownKind(document: ConfigDocument, path: KeyPath, options: readonly unknown[]): ConfigFault {
+  const written = path.reduce<unknown>(
+    (value, step) => (value as Record<string | number, unknown> | null | undefined)?.[step],
+    document.value,
+  );
+  const known = options.map(String);
+  const near = typeof written === 'string' ? nearest(written, known) : undefined;
+  const hint =
+    near === undefined
+      ? `write one of: ${known.join(', ')}`
+      : `did you mean "${near}"? Known: ${known.join(', ')}`;
+  const message = written === undefined ? 'is missing' : `"${String(written)}" is not known here`;
+  return faultAt(document, path, message, hint);
 }
 
 /** Of a union's branches the one that came furthest: the one that the person meant. */
