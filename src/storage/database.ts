@@ -2,12 +2,15 @@ import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { SmEdgeError } from '../base/errors.js';
+import { type FolderLock, lockFolder } from './folder-lock.js';
 import { MIGRATIONS } from './migrations/index.js';
 
 export interface OpenedDatabase {
   readonly db: Database.Database;
   /** Where a damaged file was put, if the file was damaged; a new one was begun then. */
   readonly setAside: string | undefined;
+  /** To be released after the database was closed. */
+  readonly lock: FolderLock;
 }
 
 /** Another program that reads the file may hold it this long before a write fails, milliseconds. */
@@ -16,14 +19,26 @@ const BUSY_TIMEOUT_MS = 5_000;
 /**
  * Opens the database, makes or migrates it. A damaged file is set aside, never deleted, and a new one is begun.
  * @param stamp goes into the name of a file that is set aside
- * @throws SmEdgeError `STORE_NEWER` for a file of a newer program (left untouched), `STORE_OPEN` otherwise
+ * @throws SmEdgeError `STORE_IN_USE` while another process has the folder, `STORE_NEWER` for a file of a newer program
+ *   (left untouched), `STORE_OPEN` otherwise
  */
 export function openDatabase(path: string, stamp: string): OpenedDatabase {
+  let lock: FolderLock | undefined;
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
+    lock = lockFolder(dirname(path));
+    return { ...openOrBegin(path, stamp), lock };
+  } catch (thrown) {
+    lock?.release();
+    throw openError(path, thrown);
+  }
+}
+
+function openOrBegin(path: string, stamp: string): Omit<OpenedDatabase, 'lock'> {
+  try {
     return { db: openSound(path), setAside: undefined };
   } catch (thrown) {
-    if (!isDamage(thrown)) throw openError(path, thrown);
+    if (!isDamage(thrown)) throw thrown;
     const setAside = `${path}.damaged-${stamp}`;
     for (const suffix of ['', '-wal', '-shm']) {
       if (existsSync(path + suffix)) renameSync(path + suffix, setAside + suffix);

@@ -82,7 +82,7 @@ export class Store {
 
   /**
    * Opens, makes or migrates the database.
-   * @throws SmEdgeError `STORE_NEWER`, `STORE_OPEN`
+   * @throws SmEdgeError `STORE_IN_USE`, `STORE_NEWER`, `STORE_OPEN`
    */
   static async open(options: StoreOptions): Promise<Store> {
     const store = new Store(options);

@@ -17,12 +17,14 @@ export interface OpenRequest {
 class OpenStore {
   readonly #path: string;
   readonly #db;
+  readonly #lock;
   readonly writer: Writer;
   readonly reader: Reader;
   readonly setAside: string | undefined;
 
   constructor({ path, stamp }: OpenRequest) {
-    const { db, setAside } = openDatabase(path, stamp);
+    const { db, setAside, lock } = openDatabase(path, stamp);
+    this.#lock = lock;
     this.#path = path;
     this.#db = db;
     this.setAside = setAside;
@@ -42,6 +44,7 @@ class OpenStore {
   close(): void {
     this.#db.pragma('wal_checkpoint(TRUNCATE)');
     this.#db.close();
+    this.#lock.release();
   }
 }
 
