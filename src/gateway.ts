@@ -17,6 +17,7 @@ import { Assessor } from './pipeline/assessor.js';
 import { BASELINE_PREFIX, Housekeeping } from './pipeline/housekeeping.js';
 import { LivePipeline } from './pipeline/live.js';
 import { MachineRegistry } from './pipeline/machines.js';
+import { ModelFaults } from './pipeline/model-faults.js';
 import { ModelsInUse } from './pipeline/models-in-use.js';
 import { PointBoard } from './pipeline/point-board.js';
 import type { GatewaySnapshot } from './pipeline/snapshot.js';
@@ -57,6 +58,7 @@ interface Running {
   readonly scorer: Scorer;
   readonly assessor: Assessor;
   readonly models: ModelsInUse;
+  readonly modelFaults: ModelFaults;
   readonly alarms: AlarmEngine;
   readonly pipeline: LivePipeline;
   readonly sources: SourceSet;
@@ -144,6 +146,8 @@ export class Gateway {
       parts.push(this.#trouble ?? { part: 'storage', state: 'good', reason: '', sinceMs: this.#startedMs });
       for (const { part, state, reason, sinceMs } of running.sources.views())
         parts.push({ part, state, reason, sinceMs });
+      const models = running.modelFaults.health();
+      if (models !== undefined) parts.push(models);
       if (running.upstream !== undefined) parts.push(running.upstream.health());
     }
     const states = new Set(parts.map(({ state }) => state));
@@ -204,12 +208,13 @@ export class Gateway {
     });
     await modelStore.open();
     const { models: stored, broken } = await modelStore.list();
-    for (const { dir, error } of broken)
-      logger.error({ dir, error: toErrorRecord(error) }, 'a model is broken and not used');
-    const assessor = new Assessor(scorer, config.models, catalogueOf(stored), (point, reason) =>
-      logger.info({ point, reason }, 'scored by its baseline alone'),
-    );
-    const models = new ModelsInUse(modelStore, scorer, assessor, config.models, store);
+    const modelFaults = new ModelFaults({ clock, logger, metrics });
+    modelFaults.reset(broken);
+    const assessor = new Assessor(scorer, config.models, catalogueOf(stored), {
+      fallback: (point, reason) => logger.info({ point, reason }, 'scored by its baseline alone'),
+      broken: (model, error) => modelFaults.report(model, error),
+    });
+    const models = new ModelsInUse(modelStore, scorer, assessor, config.models, store, modelFaults);
     const alarms = new AlarmEngine(config.alarms, metrics);
     const announcer = new Announcer({ bus, store, alarms, clock, random });
     const pipeline = new LivePipeline({
@@ -262,6 +267,7 @@ export class Gateway {
       scorer,
       assessor,
       models,
+      modelFaults,
       alarms,
       pipeline,
       sources,

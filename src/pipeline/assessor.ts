@@ -1,4 +1,4 @@
-import { toSmEdgeError } from '../base/errors.js';
+import { type SmEdgeError, toSmEdgeError } from '../base/errors.js';
 import type { AnalysisSpec, FeatureVector } from '../features/spec.js';
 import { Baseline, FEATURE_BASELINE, READING_BASELINE, READING_FEATURE } from '../scoring/baseline.js';
 import { DriftSketch } from '../scoring/drift.js';
@@ -40,26 +40,27 @@ interface PointState {
 /** Points whose baselines are kept; further ones are scored by models alone. */
 const MAX_POINTS = 10_000;
 
+export interface AssessorEvents {
+  /** A model does not fit a point, or failed there: told once for each point and cause. */
+  fallback?(point: string, reason: string): void;
+  /** The model `NAME/VERSION` that was chosen does not load. */
+  broken?(model: string, error: SmEdgeError): void;
+}
+
 /** Scores what the points show: by the model that is chosen for the point, and by what is usual at the point. */
 export class Assessor {
   readonly #scorer: Scorer;
-  readonly #onFallback: (point: string, reason: string) => void;
+  readonly #events: AssessorEvents;
   readonly #points = new Map<string, PointState>();
   readonly #drift = new Map<string, { readonly model: StoredModel; readonly sketch: DriftSketch }>();
   #config: ModelsConfig;
   #catalogue: ModelCatalogue;
 
-  /** @param onFallback told once for each point and cause that a model does not fit or failed */
-  constructor(
-    scorer: Scorer,
-    config: ModelsConfig,
-    catalogue: ModelCatalogue,
-    onFallback: (point: string, reason: string) => void = () => undefined,
-  ) {
+  constructor(scorer: Scorer, config: ModelsConfig, catalogue: ModelCatalogue, events: AssessorEvents = {}) {
     this.#scorer = scorer;
     this.#config = config;
     this.#catalogue = catalogue;
-    this.#onFallback = onFallback;
+    this.#events = events;
   }
 
   /** Other models or rules from the next window on. */
@@ -161,7 +162,9 @@ export class Assessor {
       await this.#scorer.load(choice.model);
       return choice;
     } catch (thrown) {
-      const { code, message } = toSmEdgeError(thrown, 'MODEL_RUN');
+      const error = toSmEdgeError(thrown, 'MODEL_RUN');
+      const { code, message } = error;
+      this.#events.broken?.(choice.model.key, error);
       return { model: undefined, reason: `${choice.model.key} does not load (${code}): ${message}` };
     }
   }
@@ -169,7 +172,7 @@ export class Assessor {
   #say(point: string, state: PointState, reason: string): void {
     if (state.said === reason) return;
     state.said = reason;
-    this.#onFallback(point, reason);
+    this.#events.fallback?.(point, reason);
   }
 
   #sketchOf(model: StoredModel): DriftSketch {

@@ -6,6 +6,7 @@ import { catalogueOf, type ModelsConfig } from '../scoring/selection.js';
 import type { Store } from '../storage/store.js';
 import type { LocalModel, ModelSelector } from '../sync/part.js';
 import type { Assessor } from './assessor.js';
+import type { ModelFaults } from './model-faults.js';
 
 const activationSchema = z.object({
   slot: z.string(),
@@ -31,6 +32,7 @@ export class ModelsInUse {
   readonly #memory: Pick<Store, 'document' | 'write'>;
   readonly #scorer: Scorer;
   readonly #assessor: Assessor;
+  readonly #faults: ModelFaults;
   /** By registered name: the newest activation of each wins. */
   readonly #activations = new Map<string, Activation>();
   #config: ModelsConfig;
@@ -41,7 +43,9 @@ export class ModelsInUse {
     assessor: Assessor,
     config: ModelsConfig,
     memory: Pick<Store, 'document' | 'write'>,
+    faults: ModelFaults,
   ) {
+    this.#faults = faults;
     this.#memory = memory;
     this.#store = store;
     this.#scorer = scorer;
@@ -98,7 +102,8 @@ export class ModelsInUse {
   }
 
   async #apply(): Promise<void> {
-    const { models } = await this.#store.list();
+    const { models, broken } = await this.#store.list();
+    this.#faults.reset(broken);
     const rules = [...this.#activations.values()].map(({ key, selector }) => ({
       model: key,
       for: scopeOf(selector),

@@ -188,6 +188,14 @@ async function readModel(dir: string, origin: StoredModel['origin']): Promise<St
       throw new SmEdgeError('MODEL_MANIFEST', `${file} has ${info.size} bytes, more than ${limit}`, { hint });
   }
   const manifest = parseManifest(await readFile(join(dir, 'manifest.json'), 'utf8'));
+  // Cheap, and finds most of what a full disk or a broken copy leaves; the checksum is looked at before each load.
+  const { size } = await lstat(path);
+  if (size !== manifest.file.sizeBytes)
+    throw new SmEdgeError(
+      'MODEL_CHECKSUM',
+      `${modelKey(manifest)}: model.onnx has ${size} bytes, its manifest says ${manifest.file.sizeBytes}`,
+      { hint: 'Fetch the model again: sm-edge models pull, or the next sync.' },
+    );
   return {
     key: modelKey(manifest),
     name: manifest.name,
