@@ -74,7 +74,12 @@ export class EventBus {
       }),
     );
     await commit(events);
-    for (const { type } of events) this.#metrics.published.inc({ type });
+    for (const { id, type, correlationId, payload } of events) {
+      this.#metrics.published.inc({ type });
+      // The ids let a person follow one input through the log, the journal and what was sent upstream.
+      const text = typeof payload.message === 'string' ? payload.message : type;
+      this.#deps.logger.info({ event: id, type, correlationId }, text);
+    }
     for (const delivery of this.#deliveries.values()) delivery.published(events.length);
     return events;
   }
