@@ -101,7 +101,14 @@ export class Gateway {
   }
 
   /** @throws SmEdgeError where the store cannot be opened; anything else that fails shows on `health` */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    const started = this.#start();
+    // A reload that is asked for meanwhile waits its turn.
+    this.#reloading = started.catch(() => undefined);
+    return started;
+  }
+
+  async #start(): Promise<void> {
     const running = await this.#assemble();
     this.#running = running;
     await this.#restore(running);
@@ -323,7 +330,10 @@ export class Gateway {
       this.#logger.warn({ keys: needRestart }, 'these keys take effect at the next restart');
     this.#config = config;
     this.#configHash = hash;
-    if (differs('machines')) this.#machines.replace(config.machines);
+    if (differs('machines')) {
+      this.#machines.replace(config.machines);
+      running.pipeline.machinesChanged();
+    }
     if (differs('alarms')) running.alarms.reconfigure(config.alarms);
     if (differs('models')) await running.models.reconfigure(config.models);
     if (differs('sources')) await running.sources.apply(config.sources);

@@ -130,6 +130,14 @@ export class LivePipeline implements SignalSink {
     });
   }
 
+  /** Takes up what is known of the machines now: a point whose machine, speed or bearing changed is begun anew. */
+  machinesChanged(): void {
+    for (const [point, { context }] of this.#tracks) {
+      const now = this.#deps.machines.contextOf(point);
+      if (JSON.stringify(now) !== JSON.stringify(context)) this.#tracks.delete(point);
+    }
+  }
+
   #take({ readings = [], blocks = [] }: SignalBatch, stored: boolean): void {
     for (const reading of readings) this.#takeReading(reading);
     for (const block of blocks) this.#takeBlock(block, stored);
