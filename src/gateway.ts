@@ -113,8 +113,10 @@ export class Gateway {
     this.#running = running;
     await this.#restore(running);
     running.housekeeping.start();
-    await running.sources.apply(this.#config.sources);
+    // Before the sources: the first event of the first start goes up too.
     running.upstream = await this.#startUpstream(running);
+    await this.#reportSetAside(running);
+    await running.sources.apply(this.#config.sources);
     this.#ready = true;
     this.#logger.info({ sources: this.#config.sources.length, version: PROGRAM_VERSION }, 'ready');
   }
@@ -284,9 +286,9 @@ export class Gateway {
     };
   }
 
-  /** What was known before the restart: alarm states, what is usual at each point, a damaged file. */
-  async #restore({ store, alarms, assessor, announcer, models }: Running): Promise<void> {
-    await models.restore();
+  /** What was known before the restart: models in use, alarm states, what is usual at each point. */
+  async #restore({ store, alarms, assessor, models }: Running): Promise<void> {
+    await models.restore(this.#config.sync.mlflow?.models ?? []);
     alarms.restore(await store.alarmStates());
     for (const [key, document] of await store.documents(BASELINE_PREFIX)) {
       try {
@@ -295,6 +297,9 @@ export class Gateway {
         this.#logger.warn({ key, error: toErrorRecord(thrown) }, 'a baseline is learned anew');
       }
     }
+  }
+
+  async #reportSetAside({ store, announcer }: Running): Promise<void> {
     const setAside = await store.setAside();
     if (setAside !== undefined) {
       this.#onStorageTrouble(
@@ -339,6 +344,7 @@ export class Gateway {
     if (differs('sources')) await running.sources.apply(config.sources);
     if (differs('sync')) {
       await running.upstream?.stop();
+      await running.models.follow(config.sync.mlflow?.models ?? []);
       running.upstream = await this.#startUpstream(running);
     }
     this.#logger.info({ hash }, 'the new config is in force');

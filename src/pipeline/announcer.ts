@@ -86,7 +86,7 @@ export class Announcer {
         payload: { ...facts, time: isoTime(timeMs) },
       }),
     );
-    await this.#publish(drafts, alarmStates);
+    await this.#publish(drafts, { alarmStates });
   }
 
   /** A point became anomalous. Gives the event, so that the alarm can name its cause. */
@@ -115,13 +115,14 @@ export class Announcer {
     await this.fact(event, { source: id, sourceType: type, state: status.state, message }, correlationId);
   }
 
-  /** Any other fact. */
+  /** Any other fact, with the documents that it changed. */
   async fact(
     type: EventType,
     payload: Readonly<Record<string, unknown>>,
     correlationId: string,
+    documents: WriteBatch['documents'] = [],
   ): Promise<void> {
-    await this.#publish([{ type, correlationId, payload }]);
+    await this.#publish([{ type, correlationId, payload }], { documents });
   }
 
   /** Alarms raised since the last call. */
@@ -134,7 +135,7 @@ export class Announcer {
   /** An event that the store does not take (a full disk) is tried again until it does, or the gateway stops. */
   async #publish(
     drafts: readonly EventDraft[],
-    alarmStates: WriteBatch['alarmStates'] = [],
+    state: Pick<WriteBatch, 'alarmStates' | 'documents'> = {},
   ): Promise<readonly GatewayEvent[]> {
     if (this.#waiting >= MAX_WAITING) {
       throw new SmEdgeError('EVENTS_FULL', `${MAX_WAITING} events already wait for the disk`, {
@@ -144,7 +145,7 @@ export class Announcer {
     this.#waiting++;
     try {
       return await retry({ ...this.#retry, signal: this.#abort.signal }, () =>
-        this.#bus.publish(drafts, (events) => this.#store.write({ events, alarmStates })),
+        this.#bus.publish(drafts, (events) => this.#store.write({ ...state, events })),
       );
     } finally {
       this.#waiting--;

@@ -76,16 +76,14 @@ export class Assessor {
   async window(context: PointContext, spec: AnalysisSpec, features: FeatureVector): Promise<Assessment> {
     const { point } = context;
     const state = this.#stateOf(point, 'features');
-    state.choice ??= await this.#choose(context, spec, features);
-    const [scored] = await scorePoints(this.#scorer, [
-      { features, choice: state.choice, baseline: state.baseline },
-    ]);
+    const choice = await this.#choiceFor(state, context, spec, features);
+    const [scored] = await scorePoints(this.#scorer, [{ features, choice, baseline: state.baseline }]);
     state.changed = true;
     const score = scored?.score;
-    const { model } = state.choice;
+    const { model } = choice;
     const byModel = score !== undefined && score.model === model?.name ? score : undefined;
     if (byModel !== undefined) this.#sketchOf(model!).add(features, byModel.score);
-    else this.#say(point, state, score?.fallback ?? state.choice.reason);
+    else this.#say(point, state, score?.fallback ?? choice.reason);
     return assessmentOf([score, byModel === undefined ? undefined : scored?.baseline]);
   }
 
@@ -141,6 +139,21 @@ export class Assessor {
   /** Forgets what was learned of a point: for recordings that are not one story. */
   forget(point: string): void {
     this.#points.delete(point);
+  }
+
+  async #choiceFor(
+    state: PointState,
+    context: PointContext,
+    spec: AnalysisSpec,
+    features: FeatureVector,
+  ): Promise<ModelChoice> {
+    while (state.choice === undefined) {
+      const config = this.#config;
+      const choice = await this.#choose(context, spec, features);
+      // Other rules came into force while the model was loaded: what they replaced must not be kept.
+      if (config === this.#config) state.choice = choice;
+    }
+    return state.choice;
   }
 
   async #choose(context: PointContext, spec: AnalysisSpec, features: FeatureVector): Promise<ModelChoice> {

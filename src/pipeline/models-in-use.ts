@@ -3,7 +3,7 @@ import { SmEdgeError } from '../base/errors.js';
 import type { ModelStore } from '../scoring/model-store.js';
 import type { Scorer } from '../scoring/scorer.js';
 import { catalogueOf, type ModelsConfig } from '../scoring/selection.js';
-import type { Store } from '../storage/store.js';
+import type { Store, WriteBatch } from '../storage/store.js';
 import type { LocalModel, ModelSelector } from '../sync/part.js';
 import type { Assessor } from './assessor.js';
 import type { ModelFaults } from './model-faults.js';
@@ -23,9 +23,22 @@ type Activation = z.infer<typeof activationSchema>;
 
 const DOCUMENT = 'models-in-use';
 
+/** An alias of a registered model that the config follows, and the points that its version is for. */
+export interface FollowedAlias {
+  readonly name: string;
+  readonly alias: string;
+  readonly for: ModelSelector;
+}
+
+/** Journals what came into use; `documents` belong into the same commit. */
+export type CommitActivation = (
+  documents: NonNullable<WriteBatch['documents']>,
+  replaced: string | undefined,
+) => Promise<void>;
+
 /**
- * Which models score which points: the config's rules, and before them what the remote's aliases say. A change is in
- * force from the next window on, without a restart.
+ * Which models score which points: the config's rules, and before them what the remote's aliases say, in the order in
+ * which the config names them. A change is in force from the next window on, without a restart.
  */
 export class ModelsInUse {
   readonly #store: ModelStore;
@@ -33,8 +46,11 @@ export class ModelsInUse {
   readonly #scorer: Scorer;
   readonly #assessor: Assessor;
   readonly #faults: ModelFaults;
-  /** By registered name: the newest activation of each wins. */
-  readonly #activations = new Map<string, Activation>();
+  /** Slots in the order of the config: the first that matches a point decides. */
+  #slots: readonly string[] = [];
+  #activations: ReadonlyMap<string, Activation> = new Map();
+  /** Slot to the key that was in use before: windows under way still ask for it. */
+  readonly #former = new Map<string, string>();
   #config: ModelsConfig;
 
   constructor(
@@ -54,31 +70,39 @@ export class ModelsInUse {
   }
 
   /** Takes up what was in use before the restart: the remote may be away for long. */
-  async restore(): Promise<void> {
+  async restore(followed: readonly FollowedAlias[]): Promise<void> {
     const stored = z.array(activationSchema).safeParse(await this.#memory.document(DOCUMENT));
-    for (const activation of stored.data ?? []) this.#activations.set(activation.slot, activation);
-    if (this.#activations.size > 0) await this.#apply();
+    this.#activations = new Map((stored.data ?? []).map((activation) => [activation.slot, activation]));
+    await this.follow(followed);
+  }
+
+  /** Follows these aliases from now on. What came down for others goes out of use. */
+  async follow(followed: readonly FollowedAlias[]): Promise<void> {
+    this.#slots = followed.map(slotOf);
+    const kept = new Map([...this.#activations].filter(([slot]) => this.#slots.includes(slot)));
+    const dropped = kept.size < this.#activations.size;
+    this.#activations = kept;
+    if (dropped) await this.#memory.write({ documents: documentsOf(kept) });
+    await this.#apply();
   }
 
   /**
-   * Takes a version into use for the points of `selector`. `changed` is false where it was in use already (each start
-   * says it again); `replaced` is the key of the version that it takes the place of.
+   * Takes a version into use for the points of `followed`. Nothing happens where it was in use already (each start
+   * says it again). `commit` gets the key of the version that it takes the place of; where it throws, that one stays.
    */
-  async activate(
-    model: LocalModel,
-    selector: ModelSelector,
-  ): Promise<{ readonly changed: boolean; readonly replaced: string | undefined }> {
+  async activate(model: LocalModel, followed: FollowedAlias, commit: CommitActivation): Promise<void> {
     const stored = await this.#store.resolve(model.name, model.version);
     // Loaded first: a model that does not load must not replace one that works.
     await this.#scorer.load(stored);
-    const slot = JSON.stringify([model.name, selector.class, selector.quantity, selector.point]);
+    const slot = slotOf(followed);
     const replaced = this.#activations.get(slot)?.key;
-    if (replaced === stored.key) return { changed: false, replaced: undefined };
-    this.#activations.set(slot, { slot, key: stored.key, selector: scopeOf(selector) });
+    if (replaced === stored.key) return;
+    const activation = { slot, key: stored.key, selector: scopeOf(followed.for) };
+    const next = new Map(this.#activations).set(slot, activation);
+    await commit(documentsOf(next), replaced);
+    this.#activations = next;
     await this.#apply();
-    await this.#memory.write({ documents: [{ key: DOCUMENT, document: [...this.#activations.values()] }] });
-    if (replaced !== undefined) await this.#scorer.release(replaced);
-    return { changed: true, replaced };
+    if (replaced !== undefined) await this.#retire(slot, replaced);
   }
 
   async reconfigure(config: ModelsConfig): Promise<void> {
@@ -104,13 +128,34 @@ export class ModelsInUse {
   async #apply(): Promise<void> {
     const { models, broken } = await this.#store.list();
     this.#faults.reset(broken);
-    const rules = [...this.#activations.values()].map(({ key, selector }) => ({
-      model: key,
-      for: scopeOf(selector),
-    }));
+    const rules = this.#slots
+      .map((slot) => this.#activations.get(slot))
+      .filter((activation) => activation !== undefined)
+      .map(({ key, selector }) => ({ model: key, for: scopeOf(selector) }));
     this.#assessor.use({ ...this.#config, rules: [...rules, ...this.#config.rules] }, catalogueOf(models));
   }
+
+  /** Frees what `former` itself took the place of, unless something else still names it. */
+  async #retire(slot: string, former: string): Promise<void> {
+    const leaving = this.#former.get(slot);
+    this.#former.set(slot, former);
+    if (leaving === undefined) return;
+    const { default: reference, points, rules } = this.#config;
+    const named = [reference, ...Object.values(points), ...rules.map(({ model }) => model)];
+    const isUsed =
+      [...this.#activations.values()].some(({ key }) => key === leaving) ||
+      [...this.#former.values()].includes(leaving) ||
+      named.some((name) => name === leaving || name === leaving.split('/')[0]);
+    if (!isUsed) await this.#scorer.release(leaving);
+  }
 }
+
+const slotOf = ({ name, alias, for: { class: machineClass, quantity, point } }: FollowedAlias): string =>
+  JSON.stringify([name, alias, machineClass, quantity, point]);
+
+const documentsOf = (activations: ReadonlyMap<string, Activation>) => [
+  { key: DOCUMENT, document: [...activations.values()] },
+];
 
 function scopeOf({
   class: machineClass,

@@ -97,11 +97,12 @@ export class Upstream {
   }
 
   async start(): Promise<void> {
-    await this.#sync.start();
+    // Subscribed first: what the exchange itself makes happen (a model comes into use) goes up too.
     this.#unsubscribe = await this.#deps.bus.subscribe({
       name: 'mlflow',
       handler: (event) => this.#sync.enqueueEvent(event),
     });
+    await this.#sync.start();
     this.#schedule();
   }
 
@@ -151,13 +152,15 @@ function modelIntake({ models, modelStore, announcer, newId }: UpstreamDeps): Mo
       return { name, version };
     },
     async activate(model, selector, origin) {
-      const { replaced, changed } = await models.activate(model, selector);
-      if (!changed) return;
-      const message = `${model.name}/${model.version} is in use (${origin.registeredName}, alias ${origin.alias})`;
-      await announcer.fact(
-        'ModelPromoted',
-        { ...model, selector, origin, replaced: replaced ?? null, message },
-        newId(),
+      const { registeredName, alias } = origin;
+      const message = `${model.name}/${model.version} is in use (${registeredName}, alias ${alias})`;
+      await models.activate(model, { name: registeredName, alias, for: selector }, (documents, replaced) =>
+        announcer.fact(
+          'ModelPromoted',
+          { ...model, selector, origin, replaced: replaced ?? null, message },
+          newId(),
+          documents,
+        ),
       );
     },
   };
