@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { copyFile, lstat, mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
 import { SmEdgeError, toSmEdgeError } from '../base/errors.js';
 import type { Metrics } from '../base/metrics.js';
 import { MODEL_LIMITS, type ModelManifest, parseManifest } from './manifest.js';
@@ -111,10 +112,10 @@ export class ModelStore {
   /**
    * Lets in the model that lies in `stagingDir` (model.onnx and manifest.json; other files are ignored): manifest,
    * size, sha256, graph, golden vectors, then an atomic and durable move into place. The staging folder is gone
-   * afterwards, whether the model was let in or refused. A version that is here already with the same file is returned as it is.
+   * afterwards, whether the model was let in or refused. A version that is here already with the same files is returned as it is.
    *
    * Throws `MODEL_MANIFEST`, `MODEL_CHECKSUM`, `MODEL_CORRUPT`, `MODEL_INPUTS`, `MODEL_GOLDEN`, or `MODEL_EXISTS` where another file
-   * already has this name and version.
+   * or manifest already has this name and version.
    */
   async admit(stagingDir: string): Promise<StoredModel> {
     const counter = this.#options.metrics.counter(
@@ -144,9 +145,10 @@ export class ModelStore {
     const { key, manifest } = offered;
     const known = (await this.list()).models.find((model) => model.key === key);
     if (known !== undefined) {
-      if (known.manifest.file.sha256 === manifest.file.sha256) return known;
-      throw new SmEdgeError('MODEL_EXISTS', `${key} is here already with another file`, {
-        hint: 'A version never changes: register the new file as a new version.',
+      // The sha256 of the file is in the manifest.
+      if (isDeepStrictEqual(known.manifest, manifest)) return known;
+      throw new SmEdgeError('MODEL_EXISTS', `${key} is here already with another file or manifest`, {
+        hint: 'A version never changes: give the new one a new version in its manifest.',
       });
     }
     await this.#options.quarantine(offered.path, manifest);

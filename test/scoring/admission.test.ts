@@ -58,13 +58,16 @@ describe('a sound model', () => {
     expect((await store.list()).models.map((model) => model.key)).toEqual(['linear/1']);
   });
 
-  it('offered twice is the same; another file under its version is refused', async () => {
+  it('offered twice is the same; another file or manifest under its version is refused', async () => {
     const first = await store.admit(await offer(linearModel()));
     expect((await store.admit(await offer(linearModel()))).path).toBe(first.path);
     const other = altered((model) => {
       model.producerName = 'somebody else';
     });
     await expect(store.admit(await offer(other))).rejects.toMatchObject({ code: 'MODEL_EXISTS' });
+    const model = linearModel();
+    const stricter = manifestOf(model, { threshold: { value: 5, method: 'chosen by hand' } });
+    await expect(store.admit(await offer(model, stricter))).rejects.toMatchObject({ code: 'MODEL_EXISTS' });
   });
 
   it('is newest by number, not by text; a version may be asked for', async () => {
