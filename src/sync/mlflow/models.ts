@@ -60,7 +60,9 @@ export class ModelPuller {
   /** Looks at every alias once; throws the first error that time may mend, after all were looked at. */
   async poll(): Promise<void> {
     let failure: SmEdgeError | undefined;
-    for (const binding of this.#config.models) {
+    // One look per alias, however many bindings put it to use.
+    const aliases = new Map(this.#config.models.map((binding) => [keyOf(binding), binding]));
+    for (const binding of aliases.values()) {
       try {
         await this.#follow(binding);
       } catch (thrown) {
@@ -114,7 +116,8 @@ export class ModelPuller {
       await this.#stage(folder, source);
       const { name, version: localVersion } = await models.admit(folder, origin);
       const local = { name, version: localVersion };
-      await models.activate(local, binding.for, origin);
+      for (const bound of this.#config.models.filter((other) => keyOf(other) === keyOf(binding)))
+        await models.activate(local, bound.for, origin);
       await this.#state.set(keyOf(binding), { active: { local, origin } });
       this.#note(binding, { state: 'active', version: version.version, local });
       this.#count('activated');

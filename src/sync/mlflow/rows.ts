@@ -78,8 +78,10 @@ export function eventDraft(
   lane: OutboxLane,
   createdMs: number,
 ): OutboxDraft {
-  const named = localModel.safeParse({ name: event.payload.model, version: event.payload.modelVersion });
-  const model = named.success ? named.data : { name: defaultModel.name, version: defaultModel.version };
+  // An anomaly names the model that found it; a baseline is no model of the registry, so it has no run of its own.
+  const named = localModel.safeParse({ name: event.payload.model, version: event.payload.version });
+  const { name, version } = named.success && named.data.name !== 'baseline' ? named.data : defaultModel;
+  const model = { name, version };
   return { sink: SINK, lane, kind: 'event', key: `event/${event.id}`, payload: { model, event }, createdMs };
 }
 

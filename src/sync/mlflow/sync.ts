@@ -140,12 +140,19 @@ export class MlflowSync implements Sync {
     return this.#link?.loop.error === undefined ? 'live' : 'backlog';
   }
 
+  /** The registry answers again: what waits need not sit out a pause that grew while the server was away. */
+  #serverIsBack(): void {
+    // But where the server named a time, that is kept.
+    if (this.#link?.loop.error?.details.retryAfterMs === undefined) this.flush();
+  }
+
   async #pullLoop(puller: ModelPuller, clock: Clock, signal: AbortSignal): Promise<void> {
     if (this.#config.models.length === 0) return;
     for (let failures = 0; !signal.aborted; ) {
       let pauseMs = this.#config.modelInterval * (0.95 + 0.1 * this.#deps.random());
       try {
         await puller.poll();
+        if (this.#pullError !== undefined) this.#serverIsBack();
         this.#pullError = undefined;
         failures = 0;
       } catch (thrown) {
