@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '#sm/base/clock.js';
 import { silentLogger } from '#sm/base/logger.js';
 import { Metrics } from '#sm/base/metrics.js';
+import { machineSchema } from '#sm/diagnosis/machine.js';
 import { Assessor } from '#sm/pipeline/assessor.js';
 import { analysisSpecOf, MachineRegistry } from '#sm/pipeline/machines.js';
 import { ModelFaults } from '#sm/pipeline/model-faults.js';
@@ -25,7 +26,7 @@ const V2 = { name: 'linear', version: '2' };
 const RENAMED = { name: 'linear-b', version: '3' };
 
 const machines = new MachineRegistry(
-  ['pump', 'fan'].map((id) => ({ id, class: id, nameplate: { bearings: {} } }) as never),
+  ['pump', 'fan'].map((id) => machineSchema.parse({ id, class: id })),
 );
 
 describe('models in use', () => {

@@ -111,6 +111,15 @@ describe.skipIf(!requireMlflow())('models come down from a real MLflow', { timeo
     });
   });
 
+  it('an alias that is bound twice comes down once and is put to both uses', async () => {
+    await register('two classes', sound('1'));
+    const selectors = [{ class: 'pump' }, { class: 'fan' }];
+    const models = selectors.map((selector) => ({ name: 'two classes', for: selector }));
+    await follow('two classes', server.uri, { models }).start();
+    await settled(1);
+    expect(gateway.activated.map(({ selector }) => selector)).toEqual(selectors);
+  });
+
   it('a corrupt model is refused once and said so in MLflow; the one in use stays', async () => {
     await register('fan', sound('1'));
     const sync = follow('fan');
