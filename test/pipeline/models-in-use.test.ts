@@ -25,9 +25,7 @@ const V1 = { name: 'linear', version: '1' };
 const V2 = { name: 'linear', version: '2' };
 const RENAMED = { name: 'linear-b', version: '3' };
 
-const machines = new MachineRegistry(
-  ['pump', 'fan'].map((id) => machineSchema.parse({ id, class: id })),
-);
+const machines = new MachineRegistry(['pump', 'fan'].map((id) => machineSchema.parse({ id, class: id })));
 
 describe('models in use', () => {
   let folder: StoreFolder;
