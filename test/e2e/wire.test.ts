@@ -56,7 +56,10 @@ sources:
     await eventually('all blocks arrive', async () =>
       (await daemon.metric('sm_edge_pipeline_blocks_total')) >= blocks ? true : undefined,
     );
-    const analysed = await daemon.metric('sm_edge_pipeline_windows_total');
+    const analysed = await eventually('a window is analysed', async () => {
+      const windows = await daemon.metric('sm_edge_pipeline_windows_total');
+      return windows > 0 ? windows : undefined;
+    });
     const { code, ms } = await daemon.end('SIGTERM');
     expect(code).toBe(0);
     expect(ms).toBeLessThan(10_000);
