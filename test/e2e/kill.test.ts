@@ -60,12 +60,14 @@ sources:
     const blocks = new Set<number>();
     const readings = new Set<string>();
     let number = 0;
+    // Not long ago: retention deletes, on the full minute, what is older than it has to be kept.
+    const startMs = Date.now() - 3_600_000;
 
     const publish = async () => {
       const machine = `m${number % MACHINES}`;
       const samples = Float32Array.from({ length: BLOCK }, () => random() - 0.5);
       const payload = Buffer.from(samples.buffer);
-      const timeMs = 1_700_000_000_000 + number;
+      const timeMs = startMs + number;
       blocks.add(crc32(payload));
       readings.add(`${machine}.temperature ${timeMs * 1000} ${number}`);
       await Promise.all([

@@ -238,6 +238,8 @@ sources:
       toEnd.unshift(() => client.endAsync(true));
 
       let published = 0;
+      // Not long ago: retention deletes, on the full minute, what is older than it has to be kept.
+      const startMs = Date.now() - 3_600_000;
       let stopped = false;
       const load = (async () => {
         while (!stopped) {
@@ -245,7 +247,7 @@ sources:
           const samples = Buffer.from(Float32Array.from({ length: 1024 }, (_, i) => Math.sin(i + n)).buffer);
           await Promise.all([
             client.publishAsync(`plant/m${n % 4}/vibration`, samples, { qos: 1 }),
-            client.publishAsync('plant/m/temperature', JSON.stringify({ v: n, ts: 1_700_000_000_000 + n }), {
+            client.publishAsync('plant/m/temperature', JSON.stringify({ v: n, ts: startMs + n }), {
               qos: 1,
             }),
           ]);
