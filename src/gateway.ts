@@ -141,7 +141,8 @@ export class Gateway {
 
   /** Takes another config into force, part by part: what did not change goes on undisturbed. */
   reload(config: GatewayConfig, hash: string): Promise<void> {
-    this.#reloading = this.#reloading.then(() => this.#apply(config, hash));
+    // One reload that failed must not end all later ones.
+    this.#reloading = this.#reloading.catch(() => undefined).then(() => this.#apply(config, hash));
     return this.#reloading;
   }
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.js';
-import { toErrorRecord } from '../base/errors.js';
+import { toErrorRecord, toSmEdgeError } from '../base/errors.js';
 import type { PartHealth } from '../base/health.js';
 import type { NewId } from '../base/ids.js';
 import type { Logger } from '../base/logger.js';
@@ -40,6 +40,8 @@ export class Upstream {
   readonly #sync: Sync;
   readonly #intervalMs: number;
   #stopped = false;
+  /** Why the exchange could not start. */
+  #fault: { readonly reason: string; readonly sinceMs: number } | undefined;
   #cancelReport: () => void = () => undefined;
   #unsubscribe: Unsubscribe | undefined;
 
@@ -102,7 +104,14 @@ export class Upstream {
       name: 'mlflow',
       handler: (event) => this.#sync.enqueueEvent(event),
     });
-    await this.#sync.start();
+    try {
+      await this.#sync.start();
+    } catch (thrown) {
+      // A remote that can never work (an authority file that is not there) is no reason not to watch machines.
+      const error = toSmEdgeError(thrown);
+      this.#fault = { reason: error.message, sinceMs: this.#deps.clock.nowMs() };
+      this.#deps.logger.error({ error: toErrorRecord(error) }, 'the exchange with MLflow cannot start');
+    }
     this.#schedule();
   }
 
@@ -116,6 +125,7 @@ export class Upstream {
   }
 
   health(): PartHealth {
+    if (this.#fault !== undefined) return { part: 'sync mlflow', state: 'failed', ...this.#fault };
     const { state, reason, sinceMs } = this.#sync.status;
     return { part: 'sync mlflow', state, reason, sinceMs };
   }
