@@ -1,7 +1,12 @@
+import { type Stats, unwatchFile, watchFile } from 'node:fs';
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { SerialPort } from 'serialport';
 import { z } from 'zod';
 import { SmEdgeError } from '../base/errors.js';
+
+/** How often it is looked whether a port is still there, milliseconds. */
+const UNPLUG_INTERVAL_MS = 500;
 
 /** Settings of a serial port, as configs write them. */
 export const serialPortShape = {
@@ -99,6 +104,19 @@ function openTcp(target: { host: string; port: number }, signal: AbortSignal): P
   });
 }
 
+/**
+ * An adapter that is pulled out hangs its port up. Depending on the moment the driver then reports an error, which the
+ * library notices, or the end of the file, at which it waits for ever: so the port is also watched by its name.
+ */
+function closeWhenUnplugged(port: SerialPort, path: string): void {
+  const onChange = ({ nlink }: Stats) => {
+    if (nlink === 0 && port.isOpen)
+      port.close(undefined, new Error('the adapter was unplugged: the port is gone'));
+  };
+  watchFile(path, { interval: UNPLUG_INTERVAL_MS, persistent: false }, onChange);
+  port.once('close', () => unwatchFile(path, onChange));
+}
+
 async function openSerialPort(target: SerialPortSettings, signal: AbortSignal): Promise<Duplex> {
   // Loaded here: a gateway without serial ports need not pay for the native part.
   const { SerialPort } = await import('serialport');
@@ -117,8 +135,10 @@ async function openSerialPort(target: SerialPortSettings, signal: AbortSignal): 
       if (given) {
         // Opened after all, and nobody waits for it any more.
         if (error === null) port.close();
-      } else if (error === null || error === undefined) resolve(port);
-      else reject(lineFault(error, target));
+      } else if (error === null || error === undefined) {
+        closeWhenUnplugged(port, path);
+        resolve(port);
+      } else reject(lineFault(error, target));
     });
   });
 }
