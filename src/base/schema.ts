@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseDurationMs, parseSizeBytes } from './duration.js';
+import { formatDuration, formatSize, parseDurationMs, parseSizeBytes } from './duration.js';
 
 /** Building blocks for the config schemas of the parts: what a person writes, parsed to what the code uses. */
 
@@ -7,9 +7,20 @@ import { parseDurationMs, parseSizeBytes } from './duration.js';
 export function duration(bounds: { minMs?: number; maxMs?: number } = {}) {
   const minMs = bounds.minMs ?? 0;
   const maxMs = bounds.maxMs ?? 100 * 365 * 86_400_000;
+  const from = minMs > 0 ? formatDuration(minMs) : '0ms';
+  const range =
+    bounds.maxMs === undefined
+      ? minMs > 0
+        ? `${from} and more`
+        : undefined
+      : `${from} to ${formatDuration(maxMs)}`;
   return z
     .string()
-    .meta({ format: 'duration', examples: ['500ms', '10s', '5min', '1h', '30d'] })
+    .meta({
+      format: 'duration',
+      examples: ['500ms', '10s', '5min', '1h', '30d'],
+      ...(range === undefined ? {} : { range }),
+    })
     .transform((text, context) => {
       const ms = parseDurationMs(text);
       if (ms === undefined) {
@@ -20,7 +31,10 @@ export function duration(bounds: { minMs?: number; maxMs?: number } = {}) {
         return z.NEVER;
       }
       if (ms < minMs || ms > maxMs) {
-        context.addIssue({ code: 'custom', message: `${text} is outside ${minMs} ms to ${maxMs} ms` });
+        context.addIssue({
+          code: 'custom',
+          message: `${text} is outside ${range ?? `0ms to ${formatDuration(maxMs)}`}`,
+        });
         return z.NEVER;
       }
       return ms;
@@ -32,7 +46,11 @@ export function byteSize(bounds: { minBytes?: number } = {}) {
   const minBytes = bounds.minBytes ?? 0;
   return z
     .string()
-    .meta({ format: 'size', examples: ['64KiB', '512MiB', '8GiB'] })
+    .meta({
+      format: 'size',
+      examples: ['64KiB', '512MiB', '8GiB'],
+      ...(minBytes > 0 ? { range: `${formatSize(minBytes)} and more` } : {}),
+    })
     .transform((text, context) => {
       const bytes = parseSizeBytes(text);
       if (bytes === undefined) {
@@ -43,7 +61,7 @@ export function byteSize(bounds: { minBytes?: number } = {}) {
         return z.NEVER;
       }
       if (bytes < minBytes) {
-        context.addIssue({ code: 'custom', message: `${text} is less than ${minBytes} bytes` });
+        context.addIssue({ code: 'custom', message: `${text} is less than ${formatSize(minBytes)}` });
         return z.NEVER;
       }
       return Math.floor(bytes);

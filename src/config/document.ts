@@ -1,6 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
+import {
+  type Document,
+  isMap,
+  isNode,
+  isPair,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  visit,
+  type YAMLError,
+  type YAMLWarning,
+} from 'yaml';
 
 /** One thing that is wrong with a config, in the words of the person who has to mend it. */
 export interface ConfigFault {
@@ -29,9 +41,12 @@ export interface ConfigDocument {
   readonly value: unknown;
   /** Place of a key or its value, or of the nearest key above it that stands in the file. */
   locate(path: KeyPath, what?: 'key' | 'value'): Place;
+  /** A text without what came from the environment or from a file: it may be a secret, and messages are logged. */
+  conceal(text: string): string;
 }
 
 const ENVIRONMENT = /\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
+const FILE_TAG = '!file';
 /** A secret or a certificate is small; a larger file is a mistake. */
 const FILE_LIMIT_BYTES = 1 << 20;
 
@@ -54,37 +69,95 @@ export function readDocument(
     lineCounter: lines,
     prettyErrors: false,
     uniqueKeys: true,
-    customTags: [{ tag: '!file', resolve: (path: string) => path }],
+    customTags: [{ tag: FILE_TAG, resolve: (path: string) => path }],
   });
-  for (const error of document.errors) {
-    faults.push({
-      file,
-      ...place(error.pos[0]),
-      key: '',
-      message: error.message,
-      hint: syntaxHint(error.code),
-    });
+  // A tag that nobody knows is only a warning to YAML; here it is a slip in `!file`, and the path would be the secret.
+  for (const problem of [...document.errors, ...document.warnings]) {
+    const { message, hint } = inPlainWords(problem);
+    faults.push({ file, ...place(problem.pos[0]), key: '', message, hint });
   }
+  const referred = new Map<string, string>();
   visit(document, {
-    Scalar(_key, node) {
-      if (typeof node.value !== 'string') return;
+    Scalar(key, node, ancestors) {
+      if (key === 'key' || typeof node.value !== 'string') return;
       const fault = (message: string, hint: string) =>
-        faults.push({ file, ...place(node.range?.[0] ?? 0), key: '', message, hint });
-      if (node.tag === '!file') node.value = readReferencedFile(file, node.value, fault);
-      else node.value = substitute(node.value, environment, fault);
+        faults.push({
+          file,
+          ...place(node.range?.[0] ?? 0),
+          key: formatKey(keyPathOf([...ancestors, node])),
+          message,
+          hint,
+        });
+      if (node.tag === FILE_TAG) {
+        const path = node.value;
+        node.value = readReferencedFile(file, path, fault);
+        if (node.value !== path) referred.set(node.value as string, `${FILE_TAG} ${path}`);
+      } else node.value = substitute(node.value, environment, referred, fault);
+    },
+    Alias(_key, node, ancestors) {
+      if (node.resolve(document) !== undefined) return;
+      const hint = `write &${node.source} before the value that *${node.source} is to repeat, or put "*${node.source}" in quotes`;
+      const message = `there is no &${node.source} before this`;
+      const key = formatKey(keyPathOf([...ancestors, node]));
+      faults.push({ file, ...place(node.range?.[0] ?? 0), key, message, hint });
     },
   });
   return {
     file,
-    value: document.errors.length > 0 ? undefined : document.toJS({ maxAliasCount: 100 }),
+    value: document.errors.length > 0 ? undefined : plainValue(document, file, faults),
     locate: (path, what = 'key') => place(offsetOf(document, path, what)),
+    conceal: (text) => conceal(text, referred),
   };
 }
 
-function syntaxHint(code: string): string {
-  if (code === 'DUPLICATE_KEY') return 'a key may stand only once in its block; remove or rename one of them';
-  if (code === 'TAB_AS_INDENT') return 'indent with spaces, not with tabs';
-  return 'this line is not valid YAML; look at its indentation, colons and quotes';
+/** Plain values; undefined, and a fault, where aliases do not resolve or multiply beyond all measure. */
+function plainValue(document: Document, file: string, faults: ConfigFault[]): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch {
+    if (faults.length === 0) {
+      const message = 'aliases (*name) repeat too much of the file';
+      faults.push({ file, line: 1, column: 1, key: '', message, hint: 'write the values out' });
+    }
+    return undefined;
+  }
+}
+
+/** YAML's message, without what it quotes of the file (it may be a secret), and what to do. */
+function inPlainWords({ code, message }: YAMLError | YAMLWarning): { message: string; hint: string } {
+  switch (code) {
+    case 'DUPLICATE_KEY':
+      return {
+        message: 'this key stands twice in its block',
+        hint: 'a key may stand only once in its block; remove or rename one of them',
+      };
+    case 'TAB_AS_INDENT':
+      return { message: 'a tab indents this line', hint: 'indent with spaces, not with tabs' };
+    case 'MULTIPLE_DOCS':
+      return {
+        message: 'a second document starts here',
+        hint: 'a config is one document: remove the line ---',
+      };
+    case 'TAG_RESOLVE_FAILED':
+      return {
+        message: 'unknown tag',
+        hint: `the only tag is ${FILE_TAG} PATH (the content of a file); put a text that starts with "!" in quotes`,
+      };
+    default:
+      return {
+        message: message.replace(/: ".*"$/s, ''),
+        hint: 'this line, or the one before it, is not valid YAML; look at indentation, colons, quotes and brackets',
+      };
+  }
+}
+
+function conceal(text: string, referred: ReadonlyMap<string, string>): string {
+  const longestFirst = [...referred].sort(([a], [b]) => b.length - a.length);
+  return longestFirst.reduce((shown, [value, reference]) => {
+    // A short value is hidden only where it is quoted: "a" stands in every sentence.
+    const [from, to] = value.length < 4 ? [`"${value}"`, `"${reference}"`] : [value, reference];
+    return value === '' ? shown : shown.replaceAll(from, () => to);
+  }, text);
 }
 
 type Report = (message: string, hint: string) => void;
@@ -92,11 +165,15 @@ type Report = (message: string, hint: string) => void;
 function substitute(
   text: string,
   environment: Readonly<Record<string, string | undefined>>,
+  referred: Map<string, string>,
   fault: Report,
 ): string {
   return text.replace(ENVIRONMENT, (whole, name: string) => {
     const value = environment[name];
-    if (value !== undefined) return value;
+    if (value !== undefined) {
+      referred.set(value, whole);
+      return value;
+    }
     fault(
       `the environment variable ${name} is not set`,
       `set ${name} for the service (systemd: EnvironmentFile=), or write the value here`,
@@ -120,6 +197,20 @@ function readReferencedFile(file: string, path: string, fault: Report): string {
     return path;
   }
 }
+
+/** The path of a node, from the nodes above it (itself last). */
+function keyPathOf(ancestors: readonly unknown[]): KeyPath {
+  return ancestors.flatMap((node, depth): KeyPath => {
+    if (isPair(node)) return [isScalar(node.key) ? String(node.key.value) : '?'];
+    return isSeq(node) ? [node.items.indexOf(ancestors[depth + 1])] : [];
+  });
+}
+
+export const formatKey = (path: KeyPath): string =>
+  path.reduce<string>((text, step) => {
+    if (typeof step === 'number') return `${text}[${step}]`;
+    return text === '' ? step : `${text}.${step}`;
+  }, '');
 
 /** Offset in the text of the deepest step of `path` that stands in the file. */
 function offsetOf(document: Document, path: KeyPath, what: 'key' | 'value'): number {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { z } from 'zod';
-import { type ConfigDocument, type KeyPath, readDocument } from './document.js';
-import { ConfigError, type ConfigFault, faultAt, faultsOfIssues } from './faults.js';
+import { type ConfigDocument, readDocument } from './document.js';
+import { ConfigError, type ConfigFault, faultAt } from './faults.js';
+import { faultsOfIssues } from './issues.js';
 import { type GatewayConfig, gatewayConfigSchema } from './schema.js';
 
 /** A config that was read, checked and frozen, with what is needed to speak about its lines. */
@@ -56,9 +56,13 @@ export function parseConfig(
   const document = readDocument(file, text, environment, faults);
   if (document.value === undefined && faults.length > 0) throw new ConfigError(faults);
 
-  const result = gatewayConfigSchema.safeParse(document.value ?? {});
-  if (!result.success) faults.push(...faultsOfIssues(document, result.error.issues, knownKeysOf(document)));
-  else faults.push(...crossFaults(document, result.data));
+  if (document.value === null || document.value === undefined) {
+    const hint = 'config/gateway.yaml is a commented sample to start from';
+    throw new ConfigError([...faults, { file, line: 1, column: 1, key: '', message: 'is empty', hint }]);
+  }
+  const result = gatewayConfigSchema.safeParse(document.value);
+  if (!result.success) faults.push(...faultsOfIssues(document, result.error.issues));
+  faults.push(...duplicateIds(document));
   if (faults.length > 0 || !result.success) throw new ConfigError(inOrder(faults));
 
   const hash = createHash('sha256').update(JSON.stringify(result.data)).digest('hex');
@@ -68,83 +72,30 @@ export function parseConfig(
 const inOrder = (faults: readonly ConfigFault[]) =>
   [...faults].sort((a, b) => a.line - b.line || a.column - b.column);
 
-/** What concerns more than one key: ids that must be unique. */
-function crossFaults(document: ConfigDocument, config: GatewayConfig): ConfigFault[] {
-  return [
-    ...duplicates(document, 'sources', config.sources),
-    ...duplicates(document, 'machines', config.machines),
-    ...duplicates(document, 'alarms', config.alarms),
-  ];
-}
-
-function duplicates(
-  document: ConfigDocument,
-  list: string,
-  entries: readonly { readonly id: string }[],
-): ConfigFault[] {
-  const first = new Map<string, number>();
-  return entries.flatMap(({ id }, index) => {
-    const earlier = first.get(id);
-    if (earlier === undefined) {
-      first.set(id, index);
-      return [];
-    }
-    const { line } = document.locate([list, earlier, 'id'], 'value');
-    return [
-      faultAt(
-        document,
-        [list, index, 'id'],
-        `the id "${id}" is taken by ${list}[${earlier}] in line ${line}`,
-        'give each entry of the list an id of its own',
-      ),
-    ];
+/** Ids that are there twice; found in the raw values, so that they are told together with all other faults. */
+function duplicateIds(document: ConfigDocument): ConfigFault[] {
+  return ['sources', 'machines', 'alarms'].flatMap((list) => {
+    const entries: unknown = (document.value as Record<string, unknown> | null | undefined)?.[list];
+    const first = new Map<string, number>();
+    return (Array.isArray(entries) ? entries : []).flatMap((entry: { id?: unknown } | null, index) => {
+      const id = entry?.id;
+      if (typeof id !== 'string') return [];
+      const earlier = first.get(id);
+      if (earlier === undefined) {
+        first.set(id, index);
+        return [];
+      }
+      const { line } = document.locate([list, earlier, 'id'], 'value');
+      return [
+        faultAt(
+          document,
+          [list, index, 'id'],
+          `the id "${id}" is taken by ${list}[${earlier}] in line ${line}`,
+          'give each entry of the list an id of its own',
+        ),
+      ];
+    });
   });
-}
-
-/** A JSON Schema node, as far as the search for known keys needs it. */
-interface SchemaNode {
-  readonly properties?: Readonly<Record<string, SchemaNode & { readonly const?: unknown }>>;
-  readonly items?: SchemaNode;
-  readonly anyOf?: readonly SchemaNode[];
-  readonly oneOf?: readonly SchemaNode[];
-  readonly additionalProperties?: SchemaNode | boolean;
-}
-
-/** Keys that may stand in the block at a path; of a union the branches whose constants the file's values match. */
-function knownKeysOf(document: ConfigDocument): (path: KeyPath) => readonly string[] {
-  const root = z.toJSONSchema(gatewayConfigSchema, { io: 'input', unrepresentable: 'any', reused: 'inline' });
-  return (path) => {
-    let nodes: SchemaNode[] = [root as SchemaNode];
-    let value: unknown = document.value;
-    for (const step of path) {
-      nodes = branchesOf(nodes, value).flatMap((node) => childOf(node, step));
-      value = (value as Record<string | number, unknown> | undefined)?.[step];
-    }
-    return [...new Set(branchesOf(nodes, value).flatMap((node) => Object.keys(node.properties ?? {})))];
-  };
-}
-
-function branchesOf(nodes: readonly SchemaNode[], value: unknown): SchemaNode[] {
-  return nodes.flatMap((node) => {
-    const branches = node.anyOf ?? node.oneOf;
-    if (branches === undefined) return [node];
-    const fitting = branches.filter((branch) =>
-      Object.entries(branch.properties ?? {}).every(
-        ([key, property]) =>
-          property.const === undefined || property.const === (value as Record<string, unknown> | null)?.[key],
-      ),
-    );
-    return branchesOf(fitting.length > 0 ? fitting : branches, value);
-  });
-}
-
-function childOf(node: SchemaNode, step: string | number): SchemaNode[] {
-  const child =
-    typeof step === 'number'
-      ? node.items
-      : (node.properties?.[step] ??
-        (typeof node.additionalProperties === 'object' ? node.additionalProperties : undefined));
-  return child === undefined ? [] : [child];
 }
 
 function deepFreeze<T>(value: T): T {

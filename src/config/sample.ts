@@ -107,3 +107,15 @@ export const SAMPLE = {
     },
   },
 };
+
+/** What else may stand at a place of the sample; config/gateway.yaml shows it in a comment. */
+export const SAMPLE_ALTERNATIVES: readonly {
+  readonly at: readonly (string | number)[];
+  readonly value: unknown;
+}[] = [
+  {
+    at: ['sources', 0, 'connection'],
+    value: { transport: 'rtu', path: '/dev/serial/by-id/usb-adapter', baudRate: 19200, parity: 'even' },
+  },
+  { at: ['sources', 2, 'broker'], value: 'embedded' },
+];

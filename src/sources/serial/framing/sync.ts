@@ -40,7 +40,8 @@ const configSchema = z
           .default('after-sync')
           .describe('Where the bytes begin that the check value covers'),
       })
-      .optional(),
+      .optional()
+      .describe('Check value at the end of each frame: a frame that fails it is dropped and counted'),
     maxBytes: byteSize({ minBytes: 8 })
       .prefault('64KiB')
       .describe('Longest payload; a longer one is no frame'),

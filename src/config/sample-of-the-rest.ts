@@ -1,0 +1,212 @@
+/** How a config refers to the environment. */
+const fromEnvironment = (name: string) => `\${${name}}`;
+
+/** A second config, with what the sample leaves out: the reference takes its examples from both. */
+export const SAMPLE_OF_THE_REST = {
+  gateway: { id: 'gw-08', site: 'plant-3' },
+  storage: { path: '/var/lib/sm-edge' },
+  sources: [
+    {
+      id: 'motor-bus',
+      type: 'modbus',
+      connection: { transport: 'rtu', path: '/dev/serial/by-id/usb-adapter', silence: '4ms' },
+      units: [
+        {
+          unitId: 17,
+          points: [
+            {
+              point: 'motor-2.winding.temperature',
+              register: 'holding',
+              address: 100,
+              type: 'float32',
+              order: 'CDAB',
+              deadband: 0.5,
+              unit: 'degC',
+            },
+            { point: 'motor-2.fan.running', register: 'holding', address: 4, type: 'bit', bit: 3 },
+          ],
+          waveforms: [
+            {
+              point: 'motor-2.bearing-de.acceleration',
+              trigger: { address: 200 },
+              ready: { address: 201 },
+              address: 1000,
+              samples: 4096,
+              page: { address: 202, registers: 100 },
+              sampleRateHz: 6400,
+              unit: 'g',
+            },
+          ],
+        },
+      ],
+    },
+    {
+      id: 'cabinet-2',
+      type: 'modbus',
+      connection: { transport: 'rtu-over-tcp', host: '10.0.0.9', port: 4001, silence: '10ms' },
+      units: [
+        {
+          unitId: 1,
+          points: [{ point: 'cabinet-2.temperature', register: 'input', address: 0, unit: 'degC' }],
+        },
+      ],
+    },
+    {
+      id: 'hall-scale',
+      type: 'serial',
+      path: '/dev/serial/by-id/usb-scale',
+      framing: { kind: 'line' },
+      messages: [
+        {
+          point: 'scale.{channel}',
+          payload: {
+            kind: 'pattern',
+            pattern: '^T=(?<temp>[-+.0-9]+)$',
+            values: [
+              { channel: 'temperature', group: 'temp', unit: 'degC', range: [-40, 150], sentinel: -999 },
+            ],
+          },
+        },
+      ],
+    },
+    {
+      id: 'meter-line',
+      type: 'serial',
+      path: '/dev/serial/by-id/usb-meter',
+      framing: { kind: 'sync', sync: 'AA55', bytes: 8 },
+      messages: [
+        {
+          match: { offset: 0, hex: '01' },
+          point: 'meter.{channel}',
+          payload: {
+            kind: 'fields',
+            bytes: 8,
+            values: [
+              {
+                channel: 'current',
+                at: 2,
+                type: 'int16le',
+                scale: 0.1,
+                unit: 'A',
+                range: [0, 400],
+                sentinel: -32768,
+              },
+            ],
+          },
+        },
+      ],
+    },
+    {
+      id: 'own-broker',
+      type: 'mqtt',
+      broker: {
+        embedded: {
+          listen: '0.0.0.0:1883',
+          users: [{ username: 'node-1', password: fromEnvironment('NODE_1_PASSWORD') }],
+        },
+      },
+      subscriptions: [
+        {
+          filter: 'hall/{machine}/csv',
+          point: '{machine}.temperature',
+          payload: {
+            kind: 'csv',
+            value: 2,
+            time: { column: 1 },
+            unit: 'degC',
+            range: [-40, 150],
+            sentinel: -999,
+          },
+        },
+        {
+          filter: 'hall/{machine}/pressure',
+          point: '{machine}.pressure',
+          payload: { kind: 'number', unit: 'bar', range: [0, 40], sentinel: -1 },
+        },
+        {
+          filter: 'hall/{machine}/sound',
+          point: '{machine}.{channel}.sound-pressure',
+          payload: {
+            kind: 'waveform',
+            encoding: 'int16le',
+            unit: 'Pa',
+            scale: 0.001,
+            samples: 1024,
+            channels: ['left', 'right'],
+            header: {
+              bytes: 20,
+              startTime: { offset: 0, type: 'uint64le', unit: 'us' },
+              sampleRateHz: { offset: 8, type: 'uint32le' },
+              samples: { offset: 12, type: 'uint32le' },
+              sequence: { offset: 16, type: 'uint32le' },
+            },
+          },
+        },
+      ],
+    },
+    {
+      id: 'secured-mqtt',
+      type: 'mqtt',
+      broker: {
+        url: 'mqtts://broker.example:8883',
+        version: 5,
+        clientId: 'gw-08-hall',
+        username: 'gw-08',
+        password: fromEnvironment('MQTT_PASSWORD'),
+        tls: { ca: '/etc/sm-edge/ca.pem', cert: '/etc/sm-edge/gw.pem', key: '/etc/sm-edge/gw.key' },
+      },
+      subscriptions: [
+        {
+          filter: 'hall/{machine}/profile',
+          point: '{machine}.velocity',
+          payload: {
+            kind: 'json',
+            value: '$.samples',
+            sampleRateHz: 1000,
+            unit: 'mm/s',
+            range: [-50, 50],
+            sentinel: -999,
+          },
+        },
+      ],
+    },
+  ],
+  machines: [
+    {
+      id: 'motor-2',
+      class: 'motor',
+      nameplate: {
+        speedRpm: 1485,
+        powerKw: 90,
+        mounting: 'flexible',
+        bearings: {
+          'bearing-de': {
+            designation: '6205',
+            balls: 9,
+            ballDiameterMm: 7.94,
+            pitchDiameterMm: 39.04,
+            contactAngleDeg: 0,
+          },
+        },
+      },
+    },
+  ],
+  alarms: [
+    { id: 'low-pressure', point: 'pump-*.pressure', below: 1.2 },
+    { id: 'unusual', point: 'motor-2.*', anomaly: true },
+  ],
+  models: {
+    points: { 'motor-2.bearing-de.acceleration': 'motor-vibration/3' },
+    rules: [
+      { model: 'motor-vibration', for: { class: 'motor', quantity: 'acceleration', point: 'motor-2.*' } },
+    ],
+  },
+  sync: {
+    mlflow: {
+      trackingUri: 'https://mlflow.example',
+      auth: { token: fromEnvironment('MLFLOW_TOKEN') },
+      tls: { ca: '/etc/sm-edge/ca.pem' },
+      models: [{ name: 'motor-vibration', for: { point: 'motor-2.bearing-de.acceleration' } }],
+    },
+  },
+};
