@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { systemClock } from '../base/clock.js';
-import { toSmEdgeError } from '../base/errors.js';
+import { SmEdgeError, toSmEdgeError } from '../base/errors.js';
 import { Metrics } from '../base/metrics.js';
 import { BUNDLED_MODELS_DIR, ModelStore } from '../scoring/model-store.js';
 import { type Quarantine, quarantine } from '../scoring/quarantine.js';
@@ -10,6 +11,15 @@ import { EXIT, Progress, reportFailure, write } from './output.js';
 interface ModelsOptions {
   readonly dir?: string;
   readonly json?: boolean;
+}
+
+/** @throws SmEdgeError `MODEL_FOLDER_MISSING`: nothing in a folder that is not there would look like all is well. */
+function folderOf(dir: string | undefined): string {
+  if (dir === undefined) return BUNDLED_MODELS_DIR;
+  if (existsSync(dir)) return resolve(dir);
+  throw new SmEdgeError('MODEL_FOLDER_MISSING', `there is no folder ${dir}`, {
+    hint: 'name the models folder in the data folder of the gateway (storage.path)',
+  });
 }
 
 /** `sm-edge models`: what is in the local model store, and whether it is whole. */
@@ -31,7 +41,7 @@ export const register: RegisterVerb = (program, context, exit) => {
         try {
           const store = new ModelStore({
             bundledDir: BUNDLED_MODELS_DIR,
-            localDir: options.dir === undefined ? BUNDLED_MODELS_DIR : resolve(options.dir),
+            localDir: folderOf(options.dir),
             quarantine: check,
             metrics: new Metrics(),
           });

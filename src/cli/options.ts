@@ -13,8 +13,8 @@ export function durationOption(flag: string, text: string): number {
 export function numberOption(flag: string, text: string): number {
   const value = Number(text);
   if (text.trim() === '' || !(value >= 0)) {
-    throw new SmEdgeError('USAGE', `${flag} ${text}: a number is wanted`, {
-      hint: 'sm-edge --help shows the options of a verb',
+    throw new SmEdgeError('USAGE', `${flag} ${text}: not a number that is 0 or more`, {
+      hint: 'write it without a unit; sm-edge VERB --help shows the options',
     });
   }
   return value;

@@ -26,6 +26,11 @@ export async function reportFailure(context: CliContext, json: boolean, thrown: 
     const faults = error instanceof ConfigError ? { faults: error.faults } : {};
     const { code, message, hint } = error;
     await write(context.out, `${JSON.stringify({ ok: false, error: { code, message, hint }, ...faults })}\n`);
+  } else if (error instanceof ConfigError) {
+    // Each fault starts its own line with file:line:column, which editors and terminals make a link of.
+    const count = error.faults.length;
+    const sum = count === 1 ? '1 fault' : `${count} faults`;
+    await write(context.err, `${error.message}\nsm-edge: the config has ${sum}\n`);
   } else {
     const hint = error.hint === undefined ? '' : `\n    hint: ${error.hint}`;
     await write(context.err, `sm-edge: ${error.message}${hint}\n`);

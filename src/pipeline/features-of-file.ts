@@ -88,9 +88,14 @@ interface Signal {
 }
 
 async function readSignal(file: string, options: FeaturesOfFileOptions): Promise<Signal> {
-  const { size } = await stat(file).catch((cause: unknown) => {
+  const found = await stat(file).catch((cause: unknown) => {
     throw new SmEdgeError('FILE_MISSING', `${file} cannot be opened`, { cause, hint: 'Check the path.' });
   });
+  const { size } = found;
+  if (!found.isFile())
+    throw new SmEdgeError('FILE_FORMAT', `${file} is no file`, {
+      hint: 'Name one recording; "sm-edge replay" reads a folder with a manifest.json.',
+    });
   if (size > MAX_FILE_BYTES)
     throw new SmEdgeError('FILE_TOO_LARGE', `${file} has ${size} bytes, more than 1 GiB`);
   const extension = extname(file).toLowerCase();

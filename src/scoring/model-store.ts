@@ -72,10 +72,10 @@ export class ModelStore {
     const models = new Map<string, StoredModel>();
     const broken: BrokenModel[] = [];
     const { bundledDir, localDir } = this.#options;
-    for (const [root, origin] of [
-      [localDir, 'local'],
-      [bundledDir, 'bundled'],
-    ] as const)
+    const roots: (readonly [root: string, origin: StoredModel['origin']])[] = [[bundledDir, 'bundled']];
+    // Where a command looks at the bundled models alone, both are the same folder.
+    if (localDir !== bundledDir) roots.unshift([localDir, 'local']);
+    for (const [root, origin] of roots)
       for (const name of await subfolders(root))
         for (const version of await subfolders(join(root, name))) {
           const dir = join(root, name, version);

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { smEdge } from '../support/daemon.js';
+import { freePort } from '../support/mosquitto.js';
 
 let folder: string;
 beforeEach(() => {
@@ -59,6 +60,41 @@ describe('sm-edge check', () => {
     expect(stderr).toContain('ss -ltnp');
   });
 
+  it('prints every fault, in a form that an editor can follow', async () => {
+    const { code, stderr, file } = await check(`${FREE}log: { levle: info }\nanalysis: { ring: 20 }\n`);
+    expect(code).toBe(2);
+    expect(stderr).toBe(`${file}:4:8: log.levle: unknown key "levle"
+    hint: did you mean "level"?
+${file}:5:19: analysis.ring: expected a duration with its unit, found a number
+    hint: write a duration with its unit (1s to 10min), such as 500ms, 10s, 5min. Raw signal kept in memory for each waveform point
+sm-edge: the config has 2 faults
+`);
+  });
+
+  it('takes an address for what it is', async () => {
+    const broker = (listen: string) =>
+      `sources: [ { id: b, type: mqtt, broker: { embedded: { listen: "${listen}" } }, subscriptions: [ { filter: a, point: a.b, payload: { kind: number, unit: g } } ] } ]\n`;
+    const port = await freePort();
+    const twice = await check(`http: { listen: 0.0.0.0:${port} }\n${broker(`127.0.0.1:${port}`)}`);
+    expect(twice.code).toBe(2);
+    expect(twice.stderr).toContain(`${twice.file}:4:`);
+    expect(twice.stderr).toContain(`port ${port} is taken by http.listen in line 3`);
+    // Every address 127.x.x.x is of this machine: two listeners do not disturb each other.
+    const apart = await check(`http: { listen: 127.0.0.1:${port} }\n${broker(`127.0.0.2:${port}`)}`);
+    expect(apart).toMatchObject({ code: 0, stderr: '' });
+    // TEST-NET-1 (RFC 5737) is nobody's.
+    const elsewhere = await check(`http: { listen: 192.0.2.1:${port} }\n`);
+    expect(elsewhere.code).toBe(2);
+    expect(elsewhere.stderr).toContain('not of this machine');
+  });
+
+  it('finds a data folder that is none', async () => {
+    writeFileSync(join(folder, 'data'), '');
+    const { code, stderr, file } = await check(FREE);
+    expect(code).toBe(2);
+    expect(stderr).toContain(`${file}:2:18: storage.path: ${folder}/data is a file, not a folder`);
+  });
+
   it('says so where there is no config', async () => {
     const { code, stderr } = await smEdge(['check', '--config', join(folder, 'none.yaml')]);
     expect(code).toBe(2);
@@ -79,7 +115,8 @@ describe('sm-edge check', () => {
     expect((await smEdge(['check'])).code).toBe(2);
     const unknown = await smEdge(['chekc']);
     expect(unknown.code).toBe(2);
-    expect(unknown.stderr).toContain('unknown command');
+    expect(unknown.stderr).toContain("unknown command 'chekc'\n(Did you mean check?)");
+    expect((await smEdge(['check', '--config'])).code).toBe(2);
     expect((await smEdge([])).code).toBe(2);
     expect((await smEdge(['--help'])).code).toBe(0);
   });

@@ -1,60 +1,15 @@
-import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { gaussian, seededRandom } from '#sm/base/random.js';
-import { encodeWav } from '#sm/signals/wav.js';
 import { smEdge } from '../support/daemon.js';
 import { DATA_DIR, hasRecordings } from '../support/recordings.js';
-
-const RATE_HZ = 12_000;
+import { writeSmallSet } from '../support/small-set.js';
 
 let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'sm-edge-replay-'));
-  const random = seededRandom(3);
-  mkdirSync(join(folder, 'set'));
-  for (const name of ['a', 'b']) {
-    const samples = Float32Array.from(
-      { length: 40_000 },
-      (_, i) => 0.2 * Math.sin((2 * Math.PI * 29.9 * i) / RATE_HZ) + 0.02 * gaussian(random),
-    );
-    writeFileSync(
-      join(folder, 'set', `${name}.wav`),
-      encodeWav({ samples, channels: 1, sampleRateHz: RATE_HZ }),
-    );
-  }
-  const recording = (name: string) => ({
-    file: `${name}.wav`,
-    point: 'rig.de.acceleration',
-    quantity: 'acceleration',
-    unit: 'g',
-    fullScale: 1,
-    sampleRateHz: RATE_HZ,
-    speedRpm: 1794,
-    label: 'normal',
-  });
-  writeFileSync(
-    join(folder, 'set', 'table.csv'),
-    'time;t\n2024-01-01 00:00:00;20.5\n2024-01-01 00:00:01;21.5\n',
-  );
-  writeFileSync(
-    join(folder, 'set', 'manifest.json'),
-    JSON.stringify({
-      format: 'recording-set/1',
-      name: 'small',
-      bearings: {},
-      recordings: [recording('a'), recording('b')],
-      tables: [
-        {
-          file: 'table.csv',
-          separator: ';',
-          time: { column: 'time', format: 'yyyy-MM-dd HH:mm:ss' },
-          points: [{ column: 't', point: 'rig.temperature', quantity: 'temperature', unit: 'degC' }],
-        },
-      ],
-    }),
-  );
+  writeSmallSet(folder);
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -70,13 +25,29 @@ const linesOf = (stdout: string): Line[] =>
     .split('\n')
     .map((line) => JSON.parse(line) as Line);
 
+/** Keys of each kind of line, as the other programs that read them know them; what a line may have beyond them is no concern here. */
+const CONTRACT: Readonly<Record<string, readonly string[]>> = {
+  features: ['recording', 'time', 'point', 'features'],
+  score: ['recording', 'time', 'point', 'model', 'version', 'score', 'threshold', 'anomalous'],
+  diagnosis: ['recording', 'time', 'point', 'fault', 'confidence', 'evidence'],
+  alarm: ['recording', 'time', 'point', 'alarm', 'from', 'to', 'severity', 'message'],
+  summary: [],
+};
+
+const FAULTS = 'normal outer inner ball cage unbalance misalignment looseness gear unknown'.split(' ');
+
+const EVIDENCE = ['feature', 'frequencyHz', 'orders', 'value', 'ratio'];
+
 describe('sm-edge replay', () => {
-  it('gives features, scores, one diagnosis a recording and a summary last, the same bytes each time', async () => {
-    const first = await smEdge(['replay', join(folder, 'set'), '--json']);
-    const second = await smEdge(['replay', join(folder, 'set'), '--json']);
-    expect(first).toMatchObject({ code: 0, stderr: '' });
-    expect(second.stdout).toBe(first.stdout);
-    const lines = linesOf(first.stdout);
+  it('prints lines of the kinds and with the keys that outsiders rely on, a summary last', async () => {
+    const { code, stdout, stderr } = await smEdge(['replay', folder, '--json']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const lines = linesOf(stdout);
+    for (const line of lines) {
+      expect(Object.keys(CONTRACT)).toContain(line.kind);
+      expect(Object.keys(line)).toEqual(expect.arrayContaining([...CONTRACT[line.kind]!]));
+      if (line.kind !== 'summary') expect(line.time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+    }
     const of = (kind: string) => lines.filter((line) => line.kind === kind);
     expect(of('features')[0]).toMatchObject({
       recording: 'a.wav',
@@ -91,18 +62,81 @@ describe('sm-edge replay', () => {
       threshold: expect.any(Number),
       anomalous: false,
     });
-    expect(of('diagnosis').map(({ recording }) => recording)).toEqual(['a.wav', 'b.wav']);
-    expect(of('diagnosis')[0]).toMatchObject({ fault: expect.any(String), evidence: expect.any(Array) });
-    expect(lines[lines.length - 1]).toMatchObject({ kind: 'summary', recordings: 2, tables: 1, readings: 2 });
+    expect(lines.filter(({ kind }) => kind === 'summary')).toHaveLength(1);
+    expect(lines[lines.length - 1]).toMatchObject({ kind: 'summary', recordings: 3, tables: 1, readings: 2 });
+  });
+
+  it('gives one diagnosis for each recording, with its evidence', async () => {
+    const { stdout } = await smEdge(['replay', folder, '--json']);
+    const diagnoses = linesOf(stdout).filter(({ kind }) => kind === 'diagnosis');
+    expect(diagnoses.map(({ recording }) => recording)).toEqual(['a.wav', 'b.wav', 'faulted.wav']);
+    for (const { fault, confidence, evidence } of diagnoses) {
+      expect(FAULTS).toContain(fault);
+      expect(confidence).toBeGreaterThanOrEqual(0);
+      expect(confidence).toBeLessThanOrEqual(1);
+      for (const piece of evidence as object[])
+        expect(Object.keys(piece)).toEqual(expect.arrayContaining(EVIDENCE));
+    }
+    expect(diagnoses[2]).toMatchObject({ fault: 'outer' });
+    expect(diagnoses[2]!.evidence).not.toEqual([]);
+  });
+
+  it('raises the alarms of a config, and prints the same bytes each time', async () => {
+    const config = join(folder, 'gateway.yaml');
+    writeFileSync(
+      config,
+      `gateway: { id: gw-1 }
+storage: { path: ${folder}/data }
+alarms: [ { id: hot, point: rig.temperature, above: 21, priority: high } ]
+`,
+    );
+    const once = () => smEdge(['replay', folder, '--config', config, '--json']);
+    const first = await once();
+    expect(first).toMatchObject({ code: 0, stderr: '' });
+    expect(linesOf(first.stdout).filter(({ kind }) => kind === 'alarm')).toEqual([
+      expect.objectContaining({
+        recording: 'table.csv',
+        time: '2024-01-01T00:00:01.000Z',
+        point: 'rig.temperature',
+        alarm: 'hot',
+        from: 'normal',
+        to: 'unacknowledged',
+        severity: 'high',
+        message: expect.any(String),
+      }),
+    ]);
+    expect((await once()).stdout).toBe(first.stdout);
+  });
+
+  it('tells a person the verdicts', async () => {
+    const { code, stdout } = await smEdge(['replay', folder]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^faulted\.wav +outer +\d+ %/m);
+    expect(stdout).toContain('3 recordings, 1 tables');
   });
 
   it('ends a truncated recording with one clear error and exit code 1', async () => {
-    truncateSync(join(folder, 'set', 'b.wav'), 30_000);
-    const { code, stderr } = await smEdge(['replay', join(folder, 'set')]);
+    truncateSync(join(folder, 'b.wav'), 30_000);
+    const { code, stderr } = await smEdge(['replay', folder]);
     expect(code).toBe(1);
-    expect(stderr).toContain('b.wav');
+    expect(stderr.match(/sm-edge: /g)).toHaveLength(1);
+    expect(stderr).toMatch(/b\.wav is not whole: 160000 bytes of samples are announced/);
     expect(stderr).toContain('hint:');
     expect(stderr).not.toContain('    at ');
+    const json = await smEdge(['replay', folder, '--json']);
+    expect(json).toMatchObject({ code: 1, stderr: '' });
+    expect(linesOf(json.stdout).pop()).toMatchObject({ ok: false, error: { code: 'WAV_TRUNCATED' } });
+  });
+
+  it('says what is wrong with a folder', async () => {
+    const none = await smEdge(['replay', join(folder, 'none')]);
+    expect(none.code).toBe(1);
+    expect(none.stderr).toContain('no manifest.json');
+    writeFileSync(join(folder, 'manifest.json'), '{ "format": ');
+    const broken = await smEdge(['replay', folder]);
+    expect(broken.code).toBe(1);
+    expect(broken.stderr).toContain('manifest.json');
+    expect(broken.stderr).not.toContain('    at ');
   });
 
   it.skipIf(!hasRecordings('cwru'))(
@@ -127,29 +161,4 @@ describe('sm-edge replay', () => {
       }
     },
   );
-});
-
-describe('sm-edge features', () => {
-  it('gives the features of one file as one JSON document', async () => {
-    const { code, stdout, stderr } = await smEdge([
-      ...['features', join(folder, 'set', 'a.wav'), '--speed', '1794', '--bearing', '6205'],
-      ...['--block', '16384', '--json'],
-    ]);
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    const answer = JSON.parse(stdout);
-    expect(answer).toMatchObject({ sampleRateHz: RATE_HZ, diagnosis: { fault: expect.any(String) } });
-    expect(answer.blocks.map(({ offsetS }: { offsetS: number }) => offsetS)).toEqual([0, 16_384 / RATE_HZ]);
-    expect(answer.blocks[0].features).toMatchObject({
-      kurtosis: expect.any(Number),
-      bpfo: expect.any(Number),
-    });
-  });
-
-  it('says what is wrong with a file or an option', async () => {
-    truncateSync(join(folder, 'set', 'a.wav'), 1_000);
-    const truncated = await smEdge(['features', join(folder, 'set', 'a.wav')]);
-    expect(truncated.code).toBe(1);
-    expect(truncated.stderr).toContain('hint:');
-    expect((await smEdge(['features', 'x.wav', '--speed', 'fast'])).code).toBe(2);
-  });
 });
