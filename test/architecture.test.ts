@@ -200,6 +200,18 @@ describe('the tests', () => {
   });
 });
 
+describe('native objects', () => {
+  it('are kept from the garbage collector: databases are opened in storage/sqlite.ts alone', () => {
+    const opening = /\bimport\s+(?!type\b)[^;]*from\s+['"]better-sqlite3['"]/;
+    const wrong = [...sources, ...filesBelow('test', /\.ts$/).map(load)]
+      .filter((file) => file.path !== 'src/storage/sqlite.ts')
+      .filter(
+        (file) => opening.test(file.text) || (/storage\//.test(file.path) && /\.iterate\(/.test(file.code)),
+      );
+    expect(wrong.map((file) => file.path)).toEqual([]);
+  });
+});
+
 describe('the repository', () => {
   it('has nothing at its top but what the plan names', () => {
     const allowed = new Set([

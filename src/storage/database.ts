@@ -1,12 +1,12 @@
 import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
-import Database from 'better-sqlite3';
 import { SmEdgeError } from '../base/errors.js';
 import { type FolderLock, lockFolder } from './folder-lock.js';
 import { MIGRATIONS } from './migrations/index.js';
+import { SqliteDatabase } from './sqlite.js';
 
 export interface OpenedDatabase {
-  readonly db: Database.Database;
+  readonly db: SqliteDatabase;
   /** Where a damaged file was put, if the file was damaged; a new one was begun then. */
   readonly setAside: string | undefined;
   /** To be released after the database was closed. */
@@ -47,8 +47,8 @@ function openOrBegin(path: string, stamp: string): Omit<OpenedDatabase, 'lock'> 
   }
 }
 
-function openSound(path: string): Database.Database {
-  const db = new Database(path, { timeout: BUSY_TIMEOUT_MS });
+function openSound(path: string): SqliteDatabase {
+  const db = new SqliteDatabase(path, { timeout: BUSY_TIMEOUT_MS });
   try {
     const version = Number(db.pragma('user_version', { simple: true }));
     if (version > MIGRATIONS.length) {
@@ -75,7 +75,7 @@ function openSound(path: string): Database.Database {
   }
 }
 
-function migrate(db: Database.Database, from: number): void {
+function migrate(db: SqliteDatabase, from: number): void {
   for (let version = from; version < MIGRATIONS.length; version++) {
     db.transaction(() => {
       MIGRATIONS[version]!(db);

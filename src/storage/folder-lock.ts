@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { SmEdgeError } from '../base/errors.js';
+import { SqliteDatabase } from './sqlite.js';
 
 export interface FolderLock {
   release(): void;
@@ -19,7 +19,7 @@ const WAIT_MS = 2_000;
  * @throws SmEdgeError `STORE_IN_USE`
  */
 export function lockFolder(folder: string): FolderLock {
-  const lock = new Database(join(folder, LOCK_FILE), { timeout: WAIT_MS });
+  const lock = new SqliteDatabase(join(folder, LOCK_FILE), { timeout: WAIT_MS });
   try {
     lock.exec('BEGIN EXCLUSIVE');
   } catch (thrown) {

@@ -1,10 +1,10 @@
-import type { Database } from 'better-sqlite3';
 import type { GatewayEvent } from '../events/event.js';
 import type { DeadLetter, JournaledEvent } from '../events/journal.js';
 import type { Reading } from '../signals/reading.js';
 import type { SampleBlock } from '../signals/sample-block.js';
 import type { OutboxLane, OutboxRow, OutboxStats } from './outbox.js';
 import { type FeatureRow, NO_VALUE, qualityOf, type ScoreRow, toMs, toUs } from './rows.js';
+import type { SqliteDatabase } from './sqlite.js';
 import type {
   DeadLetterRecord,
   EventRecord,
@@ -37,9 +37,9 @@ export interface StoreCounts {
 
 /** Queries; runs in the storage thread. */
 export class Reader {
-  readonly #db: Database;
+  readonly #db: SqliteDatabase;
 
-  constructor(db: Database) {
+  constructor(db: SqliteDatabase) {
     this.#db = db;
   }
 

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
-import type { Database } from 'better-sqlite3';
 import { toUs } from './rows.js';
+import type { SqliteDatabase } from './sqlite.js';
 
 export interface RetentionRequest {
   readonly nowMs: number;
@@ -46,7 +46,7 @@ function oldest(table: string, furtherKey?: string): string {
 }
 
 /** Deletes what is too old, then, oldest first, what does not fit the budget. Runs in the storage thread. */
-export function applyRetention(db: Database, path: string, request: RetentionRequest): RetentionResult {
+export function applyRetention(db: SqliteDatabase, path: string, request: RetentionRequest): RetentionResult {
   const { nowMs, keepMs, budgetBytes } = request;
   const before = (ms: number) => toUs(nowMs - ms);
   const aged = {
@@ -78,7 +78,7 @@ export function applyRetention(db: Database, path: string, request: RetentionReq
 }
 
 /** Bytes of pages in use, and of the log; free pages are used again before the file grows. */
-function usedBytes(db: Database, path: string): number {
+function usedBytes(db: SqliteDatabase, path: string): number {
   const pragma = (name: string) => Number(db.pragma(name, { simple: true }));
   const pages = pragma('page_count') - pragma('freelist_count');
   return pages * pragma('page_size') + fileBytes(`${path}-wal`);

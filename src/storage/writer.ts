@@ -1,8 +1,8 @@
 import { crc32 } from 'node:zlib';
-import type { Database } from 'better-sqlite3';
 import { type ErrorRecord, SmEdgeError, toErrorRecord } from '../base/errors.js';
 import type { JournaledEvent } from '../events/journal.js';
 import { NO_VALUE, qualityNumber, toUs, type WriteBatch } from './rows.js';
+import type { SqliteDatabase } from './sqlite.js';
 
 /** Names kept in memory as ids; a flood of new names must not fill it. */
 const MAX_CACHED_IDS = 20_000;
@@ -16,13 +16,13 @@ export interface BurialRequest {
 
 /** Writes batches; runs in the storage thread. */
 export class Writer {
-  readonly #db: Database;
+  readonly #db: SqliteDatabase;
   readonly #pointIds = new Map<string, number>();
   readonly #nameIds = new Map<string, number>();
   readonly #modelIds = new Map<string, number>();
   readonly #sql;
 
-  constructor(db: Database) {
+  constructor(db: SqliteDatabase) {
     this.#db = db;
     const prepare = (text: string) => db.prepare(text);
     this.#sql = {

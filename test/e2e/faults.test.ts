@@ -2,11 +2,11 @@ import { readdirSync } from 'node:fs';
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { join, resolve } from 'node:path';
-import Database from 'better-sqlite3';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeWav } from '#sm/signals/wav.js';
 import { ModbusServer } from '#sm/simulator/modbus/server.js';
+import { SqliteDatabase } from '#sm/storage/sqlite.js';
 import { DATABASE_FILE } from '#sm/storage/store.js';
 import { Daemon, eventually, smEdge } from '../support/daemon.js';
 import { freePort } from '../support/mosquitto.js';
@@ -70,7 +70,7 @@ const complaints = (daemon: Daemon, about: RegExp = /./): Record<string, unknown
 
 /** Rows on the disk: what is only counted is not stored yet. */
 function stored(daemon: Daemon): { readings: number; blocks: number } {
-  const db = new Database(join(daemon.dataDir, DATABASE_FILE), { readonly: true });
+  const db = new SqliteDatabase(join(daemon.dataDir, DATABASE_FILE), { readonly: true });
   try {
     const count = (table: string) => db.prepare(`SELECT count(*) FROM ${table}`).pluck().get() as number;
     return { readings: count('readings'), blocks: count('waveforms') };

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import Database from 'better-sqlite3';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { seededRandom } from '#sm/base/random.js';
+import { SqliteDatabase } from '#sm/storage/sqlite.js';
 import { DATABASE_FILE } from '#sm/storage/store.js';
 import { Daemon, eventually } from '../support/daemon.js';
 import { hasMosquitto, Mosquitto } from '../support/mosquitto.js';
@@ -90,7 +90,7 @@ sources:
       await daemon.start();
     }
 
-    const db = new Database(join(daemon.dataDir, DATABASE_FILE), { readonly: true });
+    const db = new SqliteDatabase(join(daemon.dataDir, DATABASE_FILE), { readonly: true });
     try {
       const storedBlocks = () => new Set(db.prepare('SELECT crc FROM waveforms').pluck().all() as number[]);
       const storedReadings = () =>
@@ -121,7 +121,7 @@ sources:
       db.close();
     }
     expect((await daemon.end('SIGTERM')).code).toBe(0);
-    const after = new Database(join(daemon.dataDir, DATABASE_FILE));
+    const after = new SqliteDatabase(join(daemon.dataDir, DATABASE_FILE));
     expect(after.pragma('integrity_check', { simple: true })).toBe('ok');
     after.close();
   }, 180_000);

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { SqliteDatabase } from '#sm/storage/sqlite.js';
 import { DATABASE_FILE } from '#sm/storage/store.js';
 import { Daemon, eventually } from '../support/daemon.js';
 import { MlflowServer, requireMlflow } from '../support/mlflow.js';
@@ -32,7 +32,7 @@ interface StoredScore {
 describe.skipIf(!requireMlflow())('the gateway and the central MLflow', () => {
   let mlflow: MlflowServer;
   let daemon: Daemon;
-  let db: Database.Database | undefined;
+  let db: SqliteDatabase | undefined;
   let pump: Pump | undefined;
   let brokerUrl: string;
   let experiment: string;
@@ -92,7 +92,7 @@ sync:
     if (db === undefined) {
       const file = join(daemon.dataDir, DATABASE_FILE);
       if (!existsSync(file)) return [];
-      db = new Database(file, { readonly: true });
+      db = new SqliteDatabase(file, { readonly: true });
     }
     return db.prepare(sql).all(...values) as T[];
   }

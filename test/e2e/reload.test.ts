@@ -1,9 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ModbusServer } from '#sm/simulator/modbus/server.js';
+import { SqliteDatabase } from '#sm/storage/sqlite.js';
 import { DATABASE_FILE } from '#sm/storage/store.js';
 import { Daemon, eventually } from '../support/daemon.js';
 import { freePort, hasMosquitto, Mosquitto } from '../support/mosquitto.js';
@@ -64,7 +64,7 @@ const become = (daemon: Daemon, wanted: Record<string, string>) =>
   );
 
 const events = (daemon: Daemon): { type: string; payload: { point?: string; alarm?: string } }[] => {
-  const db = new Database(join(daemon.dataDir, DATABASE_FILE), { readonly: true });
+  const db = new SqliteDatabase(join(daemon.dataDir, DATABASE_FILE), { readonly: true });
   try {
     const rows = db.prepare('SELECT type, payload FROM events ORDER BY seq').all() as {
       type: string;
@@ -77,7 +77,7 @@ const events = (daemon: Daemon): { type: string; payload: { point?: string; alar
 };
 
 const featureNames = (daemon: Daemon): string[] => {
-  const db = new Database(join(daemon.dataDir, DATABASE_FILE), { readonly: true });
+  const db = new SqliteDatabase(join(daemon.dataDir, DATABASE_FILE), { readonly: true });
   try {
     const lists = db.prepare('SELECT names FROM feature_names').pluck().all() as string[];
     return lists.flatMap((names) => names.match(/[\w.-]+/g) ?? []);
@@ -263,7 +263,7 @@ sources:
       expect(ms).toBeLessThan(10_000);
 
       const stored = () => {
-        const db = new Database(join(daemon.dataDir, DATABASE_FILE), { readonly: true });
+        const db = new SqliteDatabase(join(daemon.dataDir, DATABASE_FILE), { readonly: true });
         try {
           return {
             readings: db.prepare('SELECT COUNT(DISTINCT time_us) FROM readings').pluck().get() as number,

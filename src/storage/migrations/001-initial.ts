@@ -1,7 +1,7 @@
-import type { Database } from 'better-sqlite3';
+import type { SqliteDatabase } from '../sqlite.js';
 
 /** Times are integer microseconds since the Unix epoch (…_us), so that device times below a millisecond survive. */
-export function initial(db: Database): void {
+export function initial(db: SqliteDatabase): void {
   db.exec(`
     CREATE TABLE points (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, unit TEXT NOT NULL) STRICT;
 
