@@ -8,6 +8,7 @@ import type { Random } from '../base/random.js';
 import type { SourceConfig } from '../sources/index.js';
 import { createSource } from '../sources/index.js';
 import type { SignalBatch, SignalSink, Source, SourceMemory, SourceStatus } from '../sources/part.js';
+import { SharedResources } from '../sources/shared.js';
 import type { SourceView } from './snapshot.js';
 
 export interface SourceSetDeps {
@@ -36,6 +37,7 @@ const STOP_TIMEOUT_MS = 6_000;
 export class SourceSet {
   readonly #deps: SourceSetDeps;
   readonly #running = new Map<string, Running>();
+  readonly #shared = new SharedResources();
   readonly #state;
 
   constructor(deps: SourceSetDeps) {
@@ -100,6 +102,7 @@ export class SourceSet {
         },
       },
       memory: memoryOf(id),
+      shared: this.#shared,
       onStatus: (status) => {
         this.#state.set({ source: id, type }, status.state === 'good' ? 1 : 0);
         onChange(id, type, status);

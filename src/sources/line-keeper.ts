@@ -20,6 +20,8 @@ export interface LineKeeperOptions {
   readonly connectTimeoutMs: number;
   readonly clock: Clock;
   readonly random: Random;
+  /** Longest pause between two attempts, ms; half a minute where it is missing. */
+  readonly maxDelayMs?: () => number;
   /** Uses the line until it is over, and tells why; it destroys the stream. */
   serve(stream: Duplex): Promise<SmEdgeError>;
   /** At every failed attempt and every loss; `wasUp` tells a loss. */
@@ -53,7 +55,7 @@ export class LineKeeper {
   }
 
   async #run(): Promise<void> {
-    const { clock, random, serve, onDown, target } = this.#options;
+    const { clock, random, serve, onDown, target, maxDelayMs } = this.#options;
     const { signal } = this.#stopped;
     for (let attempt = 0; !signal.aborted; attempt++) {
       let openedAtMs: number | undefined;
@@ -70,7 +72,8 @@ export class LineKeeper {
       if (signal.aborted) return;
       onDown(lineFault(fault, target), openedAtMs !== undefined);
       if (openedAtMs !== undefined && clock.monotonicMs() - openedAtMs >= STABLE_AFTER_MS) attempt = 0;
-      await sleep(clock, 'line reconnect', retryDelayMs(RECONNECT, attempt, random)!, signal);
+      const delayMs = Math.min(retryDelayMs(RECONNECT, attempt, random)!, maxDelayMs?.() ?? RECONNECT.maxMs);
+      await sleep(clock, 'line reconnect', delayMs, signal);
     }
   }
 

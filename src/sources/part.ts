@@ -5,6 +5,7 @@ import type { Metrics } from '../base/metrics.js';
 import type { Random } from '../base/random.js';
 import type { Reading } from '../signals/reading.js';
 import type { SampleBlock } from '../signals/sample-block.js';
+import type { SharedResources } from './shared.js';
 
 /** State of a source, as `/health`, the metrics and the events show it. */
 export type SourceState = 'starting' | 'good' | 'degraded' | 'failed' | 'stopped';
@@ -54,6 +55,8 @@ export interface SourceDeps {
   readonly onStatus: (status: SourceStatus) => void;
   /** Absent where nothing is kept: the source then starts as if for the first time. */
   readonly memory?: SourceMemory;
+  /** What the sources of this gateway use together; absent where a source runs alone. */
+  readonly shared?: SharedResources;
 }
 
 /** A source restores its own link for ever (backoff, counters, status); it throws from `start` only for a config that can never work. */

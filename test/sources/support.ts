@@ -5,7 +5,7 @@ import { Metrics } from '#sm/base/metrics.js';
 import { seededRandom } from '#sm/base/random.js';
 import type { Reading } from '#sm/signals/reading.js';
 import type { SampleBlock } from '#sm/signals/sample-block.js';
-import type { SignalBatch, Source, SourcePart, SourceStatus } from '#sm/sources/part.js';
+import type { SignalBatch, Source, SourceDeps, SourcePart, SourceStatus } from '#sm/sources/part.js';
 
 /** A source under test with all that it gave out. */
 export interface Running {
@@ -20,7 +20,8 @@ export interface Running {
 
 export async function run<C extends { readonly id: string; readonly type: string }>(
   part: SourcePart<C>,
-  config: Record<string, unknown>,
+  config: object,
+  more: Partial<SourceDeps> = {},
 ): Promise<Running> {
   const readings: Reading[] = [];
   const blocks: SampleBlock[] = [];
@@ -41,6 +42,7 @@ export async function run<C extends { readonly id: string; readonly type: string
     metrics,
     sink: { offer: take, deliver: async (batch) => take(batch) },
     onStatus: (status) => statuses.push(status),
+    ...more,
   });
   await source.start();
   const counter = async (name: string, labels: Record<string, string> = {}): Promise<number> => {

@@ -5,11 +5,14 @@ import { type Frame, type Framing, MbapFraming, RtuFraming } from './framing.js'
 import { LateAnswers } from './late-answers.js';
 import {
   type Answer,
+  addressOf,
   answerBytes,
   encodePdu,
   exceptionText,
+  type FifoRequest,
   functionCode,
   isBitTable,
+  isRead,
   MAX_BITS,
   MAX_REGISTERS,
   parseAnswer,
@@ -40,7 +43,7 @@ export function rtuMemory(timeoutMs: number): RtuMemory {
 
 export interface ExchangeOptions {
   readonly clock: Clock;
-  /** Deadline of one request, ms. */
+  /** Deadline of one request that has none of its own, ms. */
   readonly timeoutMs: number;
   /** RTU: the line is quiet for this long before a request, and after an answer, ms. */
   readonly silenceMs: number;
@@ -74,6 +77,10 @@ export class Exchange {
   #twin = false;
   /** Changes from one confirmation to the next: where all registers are zero, those look alike too. */
   #extra = 0;
+  /** Deadline of the request at hand, ms. */
+  #timeoutMs: number;
+  /** Frames that nobody waited for. */
+  #strays = 0;
   #transactionId = 0;
   #lastByteMs = Number.NEGATIVE_INFINITY;
   #silentDeadlines = 0;
@@ -88,6 +95,7 @@ export class Exchange {
   constructor(stream: Duplex, options: ExchangeOptions) {
     this.#stream = stream;
     this.#options = options;
+    this.#timeoutMs = options.timeoutMs;
     this.#rtu = options.rtu;
     this.#framing =
       options.rtu === undefined ? new MbapFraming() : new RtuFraming((...start) => this.#expects(...start));
@@ -106,7 +114,8 @@ export class Exchange {
    * The data of the answer. Rejects with `MODBUS_TIMEOUT`, `MODBUS_EXCEPTION` (`details.exception`),
    * `MODBUS_DOUBTFUL` (RTU: more came than was asked for) or `LINE_DOWN`.
    */
-  async transact(request: Request): Promise<Buffer> {
+  async transact(request: Request, timeoutMs = this.#options.timeoutMs): Promise<Buffer> {
+    this.#timeoutMs = timeoutMs;
     if (this.#rtu === undefined) return dataOf(await this.#ask(request), request);
     const { late } = this.#rtu;
     const { clock } = this.#options;
@@ -115,9 +124,10 @@ export class Exchange {
     }
     let answer = await this.#askQuietly(request);
     if (answer.kind === 'data') {
-      if (!('write' in request) && this.#twin) {
+      if (this.#twin && !('write' in request) && answer.data.length > 0) {
         this.#options.onDiscarded('twin');
-        answer = await this.#confirm(late, request, answer);
+        if (isRead(request)) answer = await this.#confirm(late, request, answer);
+        else await this.#confirmQueue(late, request);
       }
       late.settle(request.unitId);
     } else if (late.pending(request.unitId, clock.monotonicMs())) {
@@ -125,6 +135,17 @@ export class Exchange {
       throw doubtful('an exception that may belong to an earlier request');
     }
     return dataOf(answer, request);
+  }
+
+  /**
+   * What a queue held looks like an earlier answer. Reading it again may lose what it holds, so the unit is asked for
+   * a register: if the answer was a copy, the real one comes before that, and is noticed.
+   */
+  async #confirmQueue(late: LateAnswers, request: FifoRequest): Promise<void> {
+    late.add(request, this.#options.clock.monotonicMs());
+    const strays = this.#strays;
+    await this.#passBarrier(late, request);
+    if (this.#strays !== strays) throw doubtful('a queue answered twice');
   }
 
   /**
@@ -147,7 +168,7 @@ export class Exchange {
   }
 
   /** Asks the unit something whose answer no late answer looks like: then all that were missing are over. */
-  async #passBarrier(late: LateAnswers, request: ReadRequest): Promise<void> {
+  async #passBarrier(late: LateAnswers, request: ReadRequest | FifoRequest): Promise<void> {
     const { clock } = this.#options;
     const barrier = late.barrier(request, clock.monotonicMs());
     if (barrier === undefined) throw doubtful('too many answers of this unit are missing');
@@ -202,10 +223,10 @@ export class Exchange {
   #ask(request: Request): Promise<Answer> {
     return new Promise((resolve, reject) => {
       if (this.#fault !== undefined) return reject(this.#fault);
-      const { clock, timeoutMs } = this.#options;
+      const { clock } = this.#options;
       this.#guarded = undefined;
       this.#transactionId = (this.#transactionId + 1) & 0xffff;
-      const timer = clock.setTimer('modbus request', timeoutMs, () => this.#onDeadline());
+      const timer = clock.setTimer('modbus request', this.#timeoutMs, () => this.#onDeadline());
       this.#waiting = {
         request,
         transactionId: this.#transactionId,
@@ -224,12 +245,12 @@ export class Exchange {
   #onDeadline(): void {
     const waiting = this.#waiting;
     if (waiting === undefined) return;
-    const { clock, timeoutMs, abandonSilent } = this.#options;
+    const { clock, abandonSilent } = this.#options;
     this.#rtu?.late.add(waiting.request, clock.monotonicMs());
     waiting.settle(
       new SmEdgeError(
         'MODBUS_TIMEOUT',
-        `unit ${waiting.request.unitId} did not answer within ${timeoutMs} ms`,
+        `unit ${waiting.request.unitId} did not answer within ${Math.round(this.#timeoutMs)} ms`,
         {
           retryable: true,
           hint: 'is the unit on, the unit id right, and on a serial line baud rate, parity and polarity?',
@@ -259,7 +280,7 @@ export class Exchange {
     if (known && waiting !== undefined && unitId === waiting.request.unitId) {
       const answer = parseAnswer(pdu, waiting.request);
       if (answer.kind !== 'mismatch') {
-        const { address } = waiting.request;
+        const address = addressOf(waiting.request);
         this.#twin = this.#rtu?.recent.resembles(unitId, pdu, address, this.#lastByteMs) ?? false;
         this.#rtu?.recent.add(unitId, pdu, address, this.#lastByteMs);
         // At once: a second answer may stand in the same chunk.
@@ -269,6 +290,7 @@ export class Exchange {
         return;
       }
     }
+    this.#strays++;
     this.#rtu?.recent.add(unitId, pdu, undefined, this.#lastByteMs);
     this.#options.onDiscarded(this.#judge(unitId, pdu, known));
   }
@@ -294,7 +316,7 @@ export class Exchange {
     if (request !== undefined && request.unitId === unitId) {
       const wanted = functionCode(request);
       if (code === (wanted | 0x80)) return true;
-      if (code === wanted && ('write' in request || byteCount === answerBytes(request))) return true;
+      if (code === wanted && (!isRead(request) || byteCount === answerBytes(request))) return true;
     }
     return this.#rtu?.late.expects(unitId, code, byteCount) ?? false;
   }
@@ -344,7 +366,11 @@ function dataOf(answer: Answer, request: Request): Buffer {
   const { text, hint } = exceptionText(code);
   throw new SmEdgeError('MODBUS_EXCEPTION', `unit ${request.unitId} answers with ${text}`, {
     hint,
-    retryable: code === 5 || code === 6,
-    details: { exception: code, unitId: request.unitId, address: request.address },
+    retryable: code === 5 || code === 6 || code === 10 || code === 11,
+    details: {
+      exception: code,
+      unitId: request.unitId,
+      address: addressOf(request),
+    },
   });
 }

@@ -1,4 +1,5 @@
 import { crc } from '../../base/crc.js';
+import { MAX_FIFO } from './protocol.js';
 
 /** One frame from the line: a whole answer of one unit. */
 export interface Frame {
@@ -71,6 +72,11 @@ function rtuLength(bytes: Buffer, at: number): number | undefined {
   if (code === undefined) return undefined;
   if (code & 0x80) return 5;
   if (code === 5 || code === 6 || code === 15 || code === 16) return 8;
+  if (code === 24) {
+    if (at + 4 > bytes.length) return undefined;
+    const fifoBytes = bytes.readUInt16BE(at + 2);
+    return fifoBytes < 2 || fifoBytes > 2 + 2 * MAX_FIFO ? 0 : fifoBytes + 6;
+  }
   if (code < 1 || code > 4) return 0;
   const count = bytes[at + 2];
   return count === undefined ? undefined : count + 5;

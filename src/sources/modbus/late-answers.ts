@@ -1,7 +1,9 @@
 import {
   answerBytes,
+  type FifoRequest,
   functionCode,
   isBitTable,
+  isRead,
   MAX_BITS,
   MAX_REGISTERS,
   type ReadRequest,
@@ -14,7 +16,7 @@ const MOST = 16;
 /** All that an RTU answer tells of the request that it belongs to, but for the unit. */
 interface Shape {
   readonly code: number;
-  /** Data bytes of the answer; undefined for a write, whose answer names address and value. */
+  /** Data bytes of the answer; undefined for a write, whose answer names address and value, and for a FIFO queue. */
   readonly bytes: number | undefined;
 }
 
@@ -90,7 +92,7 @@ export class LateAnswers {
   }
 
   /** Could a late answer be taken for the answer to this request? */
-  confusable(request: ReadRequest, nowMs: number): boolean {
+  confusable(request: ReadRequest | FifoRequest, nowMs: number): boolean {
     const { code, bytes } = shapeOf(request);
     const same = (one: Shape) => one.code === code && one.bytes === bytes;
     if (this.#line.some(same)) return true;
@@ -98,7 +100,9 @@ export class LateAnswers {
   }
 
   /** A request to the same registers whose answer cannot be confused with a late one; fewer registers first. */
-  barrier(request: ReadRequest, nowMs: number): ReadRequest | undefined {
+  barrier(wanted: ReadRequest | FifoRequest, nowMs: number): ReadRequest | undefined {
+    const request = isRead(wanted) ? wanted : holdingAt(wanted);
+    if (!isRead(wanted) && !this.confusable(request, nowMs)) return request;
     const bits = isBitTable(request.table);
     const step = bits ? 8 : 1;
     const most = Math.min(bits ? MAX_BITS : MAX_REGISTERS, 0x10000 - request.address);
@@ -125,10 +129,18 @@ export class LateAnswers {
   }
 }
 
+/** A read of the register at the FIFO pointer: of another shape than what comes out of the queue. */
+const holdingAt = ({ unitId, fifo }: FifoRequest): ReadRequest => ({
+  unitId,
+  table: 'holding',
+  address: fifo,
+  quantity: 1,
+});
+
 function shapeOf(request: Request): Shape {
   return {
     code: functionCode(request),
-    bytes: 'write' in request ? undefined : answerBytes(request),
+    bytes: isRead(request) ? answerBytes(request) : undefined,
   };
 }
 

@@ -1,4 +1,4 @@
-/** Reading in the Modbus Application Protocol V1.1b3: requests, answers, exceptions. No I/O. */
+/** The Modbus Application Protocol V1.1b3, as far as it is used here: requests, answers, exceptions. No I/O. */
 
 export const REGISTER_TABLES = ['holding', 'input', 'coil', 'discrete'] as const;
 export type RegisterTable = (typeof REGISTER_TABLES)[number];
@@ -30,22 +30,68 @@ export interface WriteRequest {
   readonly unitId: number;
   readonly write: 'holding' | 'coil';
   readonly address: number;
-  readonly value: number;
+  /** Registers 0 to 65,535, or bits 0 and 1. */
+  readonly values: readonly number[];
+  /** Function 15 or 16 for a single value too: some devices know no other. Several values always take it. */
+  readonly multiple?: boolean;
 }
 
-export type Request = ReadRequest | WriteRequest;
+/** Reads what a queue of registers holds (function 24, clause 6.18). Some devices drop what was read, others do not. */
+export interface FifoRequest {
+  readonly unitId: number;
+  /** Address of the FIFO pointer. */
+  readonly fifo: number;
+}
 
-export const functionCode = (request: Request): number =>
-  'write' in request ? (request.write === 'coil' ? 5 : 6) : READ_FUNCTION[request.table];
+export type Request = ReadRequest | WriteRequest | FifoRequest;
+
+/** Where a request begins. */
+export const addressOf = (request: Request): number => ('fifo' in request ? request.fifo : request.address);
+
+export const isRead = (request: Request): request is ReadRequest => 'table' in request;
+
+/** Most registers and bits of one write (clauses 6.11 and 6.12), and of a FIFO queue (clause 6.18). */
+export const MAX_WRITE_REGISTERS = 123;
+export const MAX_WRITE_BITS = 1968;
+export const MAX_FIFO = 31;
+
+const takesMany = ({ multiple, values }: WriteRequest): boolean => multiple === true || values.length > 1;
+
+/** Function code of a request (clause 6). */
+export function functionCode(request: Request): number {
+  if ('fifo' in request) return 24;
+  if (!('write' in request)) return READ_FUNCTION[request.table];
+  if (request.write === 'coil') return takesMany(request) ? 15 : 5;
+  return takesMany(request) ? 16 : 6;
+}
 
 /** The request without its framing: function code and data. */
 export function encodePdu(request: Request): Buffer {
-  const pdu = Buffer.alloc(5);
+  if ('write' in request && takesMany(request)) return encodeMany(request);
+  const pdu = Buffer.alloc('fifo' in request ? 3 : 5);
   pdu.writeUInt8(functionCode(request), 0);
-  pdu.writeUInt16BE(request.address, 1);
-  if (!('write' in request)) pdu.writeUInt16BE(request.quantity, 3);
-  else if (request.write === 'coil') pdu.writeUInt16BE(request.value === 0 ? 0 : 0xff00, 3);
-  else pdu.writeUInt16BE(request.value, 3);
+  pdu.writeUInt16BE('fifo' in request ? request.fifo : request.address, 1);
+  if ('table' in request) pdu.writeUInt16BE(request.quantity, 3);
+  else if ('write' in request) {
+    const value = request.values[0]!;
+    pdu.writeUInt16BE(request.write === 'holding' ? value : value === 0 ? 0 : 0xff00, 3);
+  }
+  return pdu;
+}
+
+/** Functions 15 and 16: address, quantity, byte count, values. */
+function encodeMany(request: WriteRequest): Buffer {
+  const { write, address, values } = request;
+  const bytes = write === 'coil' ? Math.ceil(values.length / 8) : 2 * values.length;
+  const pdu = Buffer.alloc(6 + bytes);
+  pdu.writeUInt8(functionCode(request), 0);
+  pdu.writeUInt16BE(address, 1);
+  pdu.writeUInt16BE(values.length, 3);
+  pdu.writeUInt8(bytes, 5);
+  for (const [i, value] of values.entries()) {
+    if (write === 'holding') pdu.writeUInt16BE(value, 6 + 2 * i);
+    else if (value !== 0) pdu[6 + (i >> 3)]! |= 1 << (i & 7);
+  }
   return pdu;
 }
 
@@ -67,11 +113,22 @@ export function parseAnswer(pdu: Buffer, request: Request): Answer {
   if (pdu.length === 2 && pdu[0] === (code | 0x80)) return { kind: 'exception', code: pdu[1]! };
   if (pdu[0] !== code) return MISMATCH;
   if ('write' in request) {
-    return pdu.equals(encodePdu(request)) ? { kind: 'data', data: pdu.subarray(3) } : MISMATCH;
+    // A single write comes back whole; of functions 15 and 16 address and quantity do.
+    return pdu.equals(encodePdu(request).subarray(0, 5)) ? { kind: 'data', data: pdu.subarray(3) } : MISMATCH;
   }
+  if ('fifo' in request) return parseFifo(pdu);
   const bytes = answerBytes(request);
   if (pdu[1] !== bytes || pdu.length !== bytes + 2) return MISMATCH;
   return { kind: 'data', data: pdu.subarray(2) };
+}
+
+/** Byte count and FIFO count, two bytes each, then the registers. */
+function parseFifo(pdu: Buffer): Answer {
+  if (pdu.length < 5) return MISMATCH;
+  const bytes = pdu.readUInt16BE(1);
+  const count = pdu.readUInt16BE(3);
+  if (count > MAX_FIFO || bytes !== 2 + 2 * count || pdu.length !== 3 + bytes) return MISMATCH;
+  return { kind: 'data', data: pdu.subarray(5) };
 }
 
 /** Exception codes (clause 7) in words, with what a technician can do. */
@@ -83,10 +140,13 @@ const EXCEPTIONS: Readonly<Record<number, readonly [text: string, hint: string]>
   ],
   3: ['illegal data value', 'the device refuses this length of request: lower `maxRegisters`'],
   4: ['server device failure', 'the device reports a fault of its own'],
-  5: ['acknowledge', 'the device needs more time'],
+  5: ['acknowledge', 'the device has taken the request and needs more time'],
   6: ['server device busy', 'the device is busy: poll it less often'],
   8: ['memory parity error', 'the device reports a fault of its memory'],
-  10: ['gateway path unavailable', 'the Modbus gateway has no line for this unit id'],
+  10: [
+    'gateway path unavailable',
+    'the Modbus gateway has no line for this unit id, or is overloaded: check its table of units',
+  ],
   11: ['gateway target device failed to respond', 'the unit behind the Modbus gateway does not answer'],
 };
 

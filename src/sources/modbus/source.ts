@@ -1,29 +1,37 @@
 import type { Timer } from '../../base/clock.js';
+import { formatDuration } from '../../base/duration.js';
 import type { SmEdgeError } from '../../base/errors.js';
-import type { LineTarget } from '../line.js';
 import type { Source, SourceDeps, SourceStatus } from '../part.js';
 import { StatusKeeper } from '../status.js';
-import { Breaker } from './breaker.js';
-import type { ConnectionConfig, ModbusConfig } from './config.js';
-import { ModbusLink } from './link.js';
+import { type ModbusConfig, turnaroundOf, type UnitConfig } from './config.js';
+import { textGauge, unitCounters } from './counters.js';
+import type { LinkUser, ModbusLink, RequestRules } from './link.js';
+import type { Request } from './protocol.js';
+import { type LinkLease, leaseLink } from './shared-link.js';
 import { UnitPoller } from './unit-poller.js';
 import { WaveformPoller } from './waveform-poller.js';
 
 /** An absent link is a degraded source at first, a failed one after this time. */
 const FAILED_AFTER_MS = 30_000;
+/** Poll groups start within this time, ms: nobody waits long for the first values. */
+const LONGEST_PHASE_MS = 1_000;
+/** The link is tried again at least so often, ms, and no more often than … */
+const LONGEST_RECONNECT_MS = 5_000;
+/** … this. */
+const SHORTEST_RECONNECT_MS = 250;
 
-/** A Modbus client: one link, its units, their points and waveforms. */
+/** A Modbus client: its units, their points and waveforms, on a link that it may share with other sources. */
 export class ModbusSource implements Source {
   readonly #config: ModbusConfig;
   readonly #deps: SourceDeps;
   readonly #status: StatusKeeper;
-  readonly #link: ModbusLink;
-  readonly #breakers = new Map<number, Breaker>();
   readonly #pollers: UnitPoller[] = [];
   readonly #waveforms: WaveformPoller[] = [];
-  /** Points that the device refuses, by the unit entry that they stand in. */
+  /** Points that the device refuses, by the poll group that they stand in. */
   readonly #refused = new Map<number, readonly string[]>();
   readonly #waveformFaults = new Map<string, string>();
+  readonly #user: LinkUser;
+  #lease: LinkLease | undefined;
   #linkFault: SmEdgeError | undefined;
   #lastLogged = '';
   #downTimer: Timer | undefined;
@@ -32,75 +40,58 @@ export class ModbusSource implements Source {
     this.#config = config;
     this.#deps = deps;
     this.#status = new StatusKeeper(deps.clock, deps.onStatus);
-    this.#link = this.#makeLink(config.connection);
-    for (const [index, unit] of config.units.entries()) this.#addUnit(index, unit);
+    this.#user = this.#asUser();
   }
 
   get status(): SourceStatus {
     return this.#status.status;
   }
 
+  /** @throws SmEdgeError `MODBUS_LINK_CONFLICT` where another source has the same link with other settings */
   async start(): Promise<void> {
-    this.#link.start();
+    const lease = leaseLink(this.#config.id, this.#config.connection, this.#deps);
+    this.#lease = lease;
+    const { link } = lease;
+    const onText = textGauge(this.#deps.metrics, this.#config.id);
+    for (const [index, unit] of this.#config.units.entries()) this.#addUnit(link, index, unit, onText);
+    link.attach(this.#user);
     for (const [index, poller] of this.#pollers.entries()) {
-      poller.start(this.#phaseMs(index, this.#config.units[index]!.interval));
+      const { interval } = this.#config.units[index]!;
+      poller.start(Math.min(interval, LONGEST_PHASE_MS) * link.nextPhase());
     }
-    for (const waveform of this.#waveforms) waveform.start(this.#deps.random() * 1_000);
+    for (const waveform of this.#waveforms) waveform.start(LONGEST_PHASE_MS * link.nextPhase());
   }
 
   async stop(): Promise<void> {
     if (this.status.state === 'stopped') return;
     this.#downTimer?.cancel();
     const stopping = [...this.#pollers, ...this.#waveforms].map((poller) => poller.stop());
-    await this.#link.stop();
+    this.#lease?.link.detach(this.#user);
+    await this.#lease?.release();
     await Promise.all(stopping);
     this.#status.set('stopped');
   }
 
-  /** Spread over the interval, at most a second: nobody waits long for the first values. */
-  #phaseMs(index: number, intervalMs: number): number {
-    return (Math.min(intervalMs, 1_000) * index) / this.#config.units.length;
-  }
-
-  #makeLink(connection: ConnectionConfig): ModbusLink {
-    const { clock, random, metrics, logger } = this.#deps;
+  #asUser(): LinkUser {
+    const { clock, metrics, logger } = this.#deps;
     const source = this.#config.id;
-    const discarded = metrics.counter(
-      'sm_edge_modbus_discarded_answers_total',
-      'Answers that were not to the request at hand: late, repeated, of another unit',
-      ['source', 'reason'],
-    );
-    const garbage = metrics.counter(
-      'sm_edge_modbus_garbage_bytes_total',
-      'Bytes on the line that belong to no frame',
-      ['source'],
-    );
     const connections = metrics.counter('sm_edge_modbus_connections_total', 'Links opened', ['source']);
     const losses = metrics.counter(
       'sm_edge_modbus_connection_losses_total',
       'Links lost, and attempts to open one that failed',
       ['source'],
     );
-    return new ModbusLink({
-      clock,
-      random,
-      target: targetOf(connection),
-      framing: connection.transport === 'tcp' ? 'mbap' : 'rtu',
-      timeoutMs: connection.timeout,
-      connectTimeoutMs: connection.connectTimeout,
-      turnaroundMs: connection.turnaround,
-      silenceMs: silenceMs(connection),
-      abandonSilent: connection.transport !== 'rtu',
-      onDiscarded: (reason) => discarded.inc({ source, reason }),
-      onGarbage: (bytes) => garbage.inc({ source }, bytes),
+    const shortest = Math.min(...this.#config.units.map(({ interval }) => interval));
+    return {
+      // A point is to be fresh within two intervals of the return of the link.
+      maxReconnectMs: Math.max(SHORTEST_RECONNECT_MS, Math.min(LONGEST_RECONNECT_MS, shortest)),
       onUp: () => {
         connections.inc({ source });
-        logger.info({ link: this.#link.name }, 'Modbus link open');
+        logger.info({ link: this.#lease?.link.name }, 'Modbus link open');
         this.#lastLogged = '';
         this.#linkFault = undefined;
         this.#downTimer?.cancel();
         this.#downTimer = undefined;
-        for (const breaker of this.#breakers.values()) breaker.reset();
         for (const poller of this.#pollers) poller.pollNow();
         if (this.#waveforms.length > 0) this.#judge();
       },
@@ -118,46 +109,36 @@ export class ModbusSource implements Source {
         this.#downTimer ??= clock.setTimer('modbus link down', FAILED_AFTER_MS, () => this.#judge('failed'));
         this.#judge();
       },
-    });
+    };
   }
 
-  #addUnit(index: number, unit: ModbusConfig['units'][number]): void {
-    const { clock, random, metrics, sink } = this.#deps;
-    const { unitId } = unit;
-    const breaker = this.#breakers.get(unitId) ?? new Breaker(random);
-    this.#breakers.set(unitId, breaker);
-    const labels = { source: this.#config.id, unit: String(unitId) };
-    const counters = {
-      requests: metrics.counter('sm_edge_modbus_requests_total', 'Requests sent', ['source', 'unit']),
-      timeouts: metrics.counter('sm_edge_modbus_timeouts_total', 'Requests without an answer in time', [
-        'source',
-        'unit',
-      ]),
-      exceptions: metrics.counter('sm_edge_modbus_exceptions_total', 'Exceptions answered', [
-        'source',
-        'unit',
-      ]),
-      overruns: metrics.counter(
-        'sm_edge_modbus_overruns_total',
-        'Polls left out since the one before was not done',
-        ['source', 'unit'],
-      ),
-      waveforms: metrics.counter('sm_edge_modbus_waveforms_total', 'Waveforms fetched', ['source', 'unit']),
-      waveform_faults: metrics.counter('sm_edge_modbus_waveform_faults_total', 'Waveforms not to be had', [
-        'source',
-        'unit',
-      ]),
+  #addUnit(
+    link: ModbusLink,
+    index: number,
+    config: UnitConfig,
+    onText: (point: string, text: string) => void,
+  ): void {
+    const { clock, metrics, sink } = this.#deps;
+    const { connection, id } = this.#config;
+    const { unitId } = config;
+    const unit = link.units.of(unitId);
+    const count = unitCounters(metrics, id, unitId, formatDuration(config.interval));
+    const rules: RequestRules = {
+      timeoutMs: config.timeout ?? connection.timeout,
+      turnaroundMs: turnaroundOf(config, connection),
+      priority: config.priority,
+      user: this.#user,
     };
-    const count = (what: keyof typeof counters) => counters[what].inc(labels);
-    const request = this.#link.request.bind(this.#link);
+    const asking = (own: RequestRules) => (request: Request) => link.request(request, own);
     this.#pollers.push(
-      new UnitPoller(unit, {
+      new UnitPoller(config, {
         clock,
-        breaker,
-        request,
+        unit,
         count,
-        retries: this.#config.connection.retries,
-        isUp: () => this.#link.isUp,
+        onText,
+        request: asking(rules),
+        retries: config.retries ?? connection.retries,
+        isUp: () => link.isUp,
         isDown: () => this.#linkFault !== undefined,
         emit: (readings) => sink.offer({ readings }),
         onPolled: (refused) => {
@@ -166,15 +147,16 @@ export class ModbusSource implements Source {
         },
       }),
     );
-    for (const waveform of unit.waveforms) {
+    for (const waveform of config.waveforms) {
       this.#waveforms.push(
         new WaveformPoller(waveform, {
           clock,
           unitId,
-          request,
+          // Hundreds of pages must not hold up anybody's poll.
+          request: asking({ ...rules, priority: 'low' }),
           count,
-          maxRegisters: unit.maxRegisters,
-          isReachable: () => this.#link.isUp && !breaker.isOpen,
+          maxRegisters: config.maxRegisters,
+          isReachable: () => link.isUp && !unit.breaker.isOpen,
           emit: (block) => {
             sink.offer({ blocks: [block] });
             if (this.#waveformFaults.delete(waveform.point)) this.#judge();
@@ -190,44 +172,33 @@ export class ModbusSource implements Source {
 
   /** The state of the source from the state of its link, its units and its points. */
   #judge(downState: 'degraded' | 'failed' = 'degraded'): void {
-    if (this.status.state === 'stopped') return;
+    const link = this.#lease?.link;
+    if (this.status.state === 'stopped' || link === undefined) return;
     const fault = this.#linkFault;
     if (fault !== undefined) {
       const reason = fault.hint === undefined ? fault.message : `${fault.message}; ${fault.hint}`;
       this.#status.set(this.status.state === 'failed' ? 'failed' : downState, reason);
       return;
     }
-    const dead = [...this.#breakers].filter(([, breaker]) => breaker.isOpen).map(([unitId]) => unitId);
+    const unitIds = [...new Set(this.#config.units.map(({ unitId }) => unitId))];
+    const dead = new Map<string, number[]>();
+    for (const unitId of unitIds) {
+      const why = link.units.of(unitId).deadReason;
+      if (why !== undefined) dead.set(why, [...(dead.get(why) ?? []), unitId]);
+    }
+    const deadCount = [...dead.values()].flat().length;
     const refused = [...this.#refused.values()].flat();
-    const faults = [...this.#waveformFaults.values()];
     const reasons = [
-      ...(dead.length === 0 ? [] : [`no answer from unit ${list(dead)}`]),
+      ...[...dead].map(([why, units]) => `${why} ${list(units)}`),
       ...(refused.length === 0 ? [] : [`the device refuses ${list(refused)}`]),
-      ...faults.slice(0, 3),
+      ...[...this.#waveformFaults.values()].slice(0, 3),
     ];
-    const all = dead.length === this.#breakers.size;
-    this.#status.set(all ? 'failed' : reasons.length > 0 ? 'degraded' : 'good', reasons.join('; '));
+    this.#status.set(
+      deadCount === unitIds.length ? 'failed' : reasons.length > 0 ? 'degraded' : 'good',
+      reasons.join('; '),
+    );
   }
 }
 
 const list = (items: readonly (string | number)[]): string =>
   `${items.slice(0, 5).join(', ')}${items.length > 5 ? ` and ${items.length - 5} more` : ''}`;
-
-function targetOf(connection: ConnectionConfig): LineTarget {
-  if (connection.transport !== 'rtu') return { host: connection.host, port: connection.port };
-  const { path, baudRate, dataBits, parity, stopBits, rtscts } = connection;
-  return { path, baudRate, dataBits, parity, stopBits, rtscts };
-}
-
-/**
- * Quiet that ends an RTU frame: 3.5 characters, 1.75 ms from 19,200 baud on (Modbus over Serial Line V1.02, clause
- * 2.5.1.1), and no less than a timer can tell.
- */
-function silenceMs(connection: ConnectionConfig): number {
-  if (connection.transport === 'tcp') return 0;
-  if (connection.silence !== undefined) return connection.silence;
-  if (connection.transport === 'rtu-over-tcp') return 5;
-  const bitsPerCharacter =
-    1 + connection.dataBits + (connection.parity === 'none' ? 0 : 1) + connection.stopBits;
-  return Math.max(2, (3.5 * bitsPerCharacter * 1000) / connection.baudRate);
-}

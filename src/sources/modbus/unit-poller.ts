@@ -1,44 +1,44 @@
 import { type Clock, sleep, type Timer } from '../../base/clock.js';
 import { type SmEdgeError, toSmEdgeError } from '../../base/errors.js';
-import type { QualityReason } from '../../signals/quality.js';
 import type { Reading } from '../../signals/reading.js';
-import { scalarReading } from '../scalar.js';
-import type { Breaker } from './breaker.js';
-import { type PlacedPoint, placePoint, type UnitConfig } from './config.js';
-import { type PlannedRequest, planRequests, splitRequest } from './plan.js';
-import { isBitTable, type Request } from './protocol.js';
-import { decodeBit, decodeValue } from './values.js';
+import type { UnitConfig } from './config.js';
+import { placePoint } from './config-point.js';
+import type { LinkUnit } from './link-unit.js';
+import { planRequests, splitRequest } from './plan.js';
+import { type Planned, PointReader } from './point-reader.js';
+import type { Request } from './protocol.js';
 
 /** Requests that had to be split are tried whole again after this time: the device may have been starting. */
 const REPLAN_MS = 10 * 60_000;
-/** A value that does not change beyond its deadband is reported this often all the same. */
-const DEADBAND_SILENCE_MS = 60_000;
+/** A point that the device refuses by itself is asked for again so often: it costs a request each time. */
+const REFUSED_MS = 10_000;
 /** Busy (6) and acknowledge (5): asked again after 100, 200, 400 ms. */
 const BUSY_RETRIES = 3;
 const BUSY_DELAY_MS = 100;
 
 export interface PollerDeps {
   readonly clock: Clock;
+  readonly unit: LinkUnit;
   readonly retries: number;
   readonly request: (request: Request) => Promise<Buffer>;
   readonly isUp: () => boolean;
   /** Is the link known to be down, rather than not open yet? */
   readonly isDown: () => boolean;
-  readonly breaker: Breaker;
   readonly emit: (readings: Reading[]) => void;
+  readonly onText: (point: string, text: string) => void;
   readonly count: (what: 'requests' | 'timeouts' | 'exceptions' | 'overruns') => void;
   /** After each poll, with the points that the device refuses. */
   readonly onPolled: (refused: readonly string[]) => void;
 }
-
-type Planned = PlannedRequest<PlacedPoint>;
 
 /** Polls the points of one unit at their interval. */
 export class UnitPoller {
   readonly #unit: UnitConfig;
   readonly #deps: PollerDeps;
   readonly #stopped = new AbortController();
-  readonly #reported = new Map<string, Reading>();
+  readonly #reader: PointReader;
+  /** When a point that the device refuses by itself is asked for again, by request. */
+  readonly #askAgainMs = new Map<Planned, number>();
   #requests: Planned[];
   #replanAtMs = Number.POSITIVE_INFINITY;
   #timer: Timer | undefined;
@@ -49,6 +49,7 @@ export class UnitPoller {
   constructor(unit: UnitConfig, deps: PollerDeps) {
     this.#unit = unit;
     this.#deps = deps;
+    this.#reader = new PointReader(deps.clock, deps.onText);
     this.#requests = this.#plan();
   }
 
@@ -98,17 +99,19 @@ export class UnitPoller {
   }
 
   async #poll(): Promise<void> {
-    const { clock, breaker, isUp, isDown, emit, onPolled } = this.#deps;
+    const { clock, unit, isUp, isDown, emit, onPolled } = this.#deps;
+    const reader = this.#reader;
     if (!isUp()) {
       if (isDown() && !this.#outageReported) {
-        emit(this.#lost(this.#requests, 'timeout'));
+        emit(reader.lost(this.#requests, 'timeout'));
         this.#outageReported = true;
       }
       return;
     }
-    if (!breaker.allows(clock.monotonicMs())) return;
+    if (!unit.breaker.allows(clock.monotonicMs())) return;
     if (clock.monotonicMs() >= this.#replanAtMs) {
       this.#requests = this.#plan();
+      this.#askAgainMs.clear();
       this.#replanAtMs = Number.POSITIVE_INFINITY;
     }
     const readings: Reading[] = [];
@@ -116,22 +119,24 @@ export class UnitPoller {
     const asked: Planned[] = [];
     const open = [...this.#requests];
     for (let request = open.shift(); request !== undefined; request = open.shift()) {
-      const answer = await this.#read(request);
+      const answer = await this.#ask(request);
       if (this.#stopped.signal.aborted) break;
       if (Buffer.isBuffer(answer)) {
         this.#outageReported = false;
-        readings.push(...this.#decode(request, answer));
-      } else if (isAddressFault(answer) && request.points.length > 1) {
-        open.unshift(...splitRequest(request));
-        this.#replanAtMs = clock.monotonicMs() + REPLAN_MS;
-        continue;
-      } else if (answer.code === 'MODBUS_EXCEPTION' && !isGatewayFault(answer)) {
+        readings.push(...reader.read(request, answer));
+      } else if (answer === 'refused' || isRefusal(answer)) {
+        if (answer !== 'refused' && isAddressFault(answer) && request.points.length > 1) {
+          open.unshift(...splitRequest(request));
+          this.#replanAtMs = clock.monotonicMs() + REPLAN_MS;
+          continue;
+        }
+        if (answer !== 'refused') this.#askAgainMs.set(request, clock.monotonicMs() + REFUSED_MS);
         refused.push(...request.points.map(({ config }) => config.point));
-        readings.push(...this.#lost([request], 'device-error'));
+        readings.push(...reader.lost([request], 'device-error'));
       } else {
-        readings.push(...this.#lost([request], 'timeout'));
-        if (breaker.isOpen || !isUp()) {
-          readings.push(...this.#lost(open, 'timeout'));
+        readings.push(...reader.lost([request], 'timeout'));
+        if (unit.breaker.isOpen || !isUp()) {
+          readings.push(...reader.lost(open, 'timeout'));
           asked.push(request, ...open);
           break;
         }
@@ -144,9 +149,17 @@ export class UnitPoller {
     onPolled(refused);
   }
 
+  /** As `#read`; what the device refused a moment ago is not asked for. */
+  async #ask(request: Planned): Promise<Buffer | SmEdgeError | 'refused'> {
+    if (this.#deps.clock.monotonicMs() < (this.#askAgainMs.get(request) ?? 0)) return 'refused';
+    this.#askAgainMs.delete(request);
+    return this.#read(request);
+  }
+
   /** The answer, or why there is none, after the retries that are worth their time. */
   async #read(planned: Planned): Promise<Buffer | SmEdgeError> {
-    const { clock, breaker, count, retries, request } = this.#deps;
+    const { clock, unit, count, retries, request } = this.#deps;
+    const { breaker } = unit;
     const { table, address, quantity } = planned;
     let silences = 0;
     for (let busy = 0; ; ) {
@@ -160,15 +173,14 @@ export class UnitPoller {
         const error = toSmEdgeError(thrown);
         if (error.code === 'MODBUS_EXCEPTION') {
           count('exceptions');
-          const { exception } = error.details;
-          if (isGatewayFault(error)) breaker.fail(clock.monotonicMs());
-          else breaker.succeed();
-          if ((exception !== 5 && exception !== 6) || busy >= BUSY_RETRIES) return error;
+          if (!isGatewayFault(error)) breaker.succeed();
+          else if (wasSuspect || busy >= waitsWorthwhile(error)) unit.fail(clock.monotonicMs(), error);
+          if (busy >= waitsWorthwhile(error) || breaker.isSuspect) return error;
           await sleep(clock, 'modbus busy', BUSY_DELAY_MS * 2 ** busy++, this.#stopped.signal);
         } else {
           if (error.code === 'MODBUS_TIMEOUT') {
             count('timeouts');
-            breaker.fail(clock.monotonicMs());
+            unit.fail(clock.monotonicMs(), error);
           }
           if (error.code === 'LINE_DOWN' || breaker.isOpen) return error;
           if (silences++ >= retries || (wasSuspect && error.code === 'MODBUS_TIMEOUT')) return error;
@@ -176,41 +188,6 @@ export class UnitPoller {
         if (this.#stopped.signal.aborted) return error;
       }
     }
-  }
-
-  #decode(request: Planned, data: Buffer): Reading[] {
-    const timeMs = this.#deps.clock.nowMs();
-    const bits = isBitTable(request.table);
-    const readings: Reading[] = [];
-    for (const { config, address, shape } of request.points) {
-      const at = address - request.address;
-      const raw = bits ? decodeBit(data, at) : decodeValue(data, at * 2, shape);
-      const reading = scalarReading(config.point, timeMs, raw, config);
-      if (config.deadband === undefined || this.#changed(reading, config.deadband)) readings.push(reading);
-    }
-    return readings;
-  }
-
-  #changed(reading: Reading, deadband: number): boolean {
-    const last = this.#reported.get(reading.point);
-    const same =
-      last !== undefined &&
-      last.quality === reading.quality &&
-      last.reason === reading.reason &&
-      reading.timeMs - last.timeMs < DEADBAND_SILENCE_MS &&
-      !(Math.abs(reading.value - last.value) >= deadband);
-    if (!same) this.#reported.set(reading.point, reading);
-    return !same;
-  }
-
-  #lost(requests: readonly Planned[], reason: QualityReason): Reading[] {
-    const timeMs = this.#deps.clock.nowMs();
-    return requests.flatMap(({ points }) =>
-      points.map(({ config: { point, unit } }): Reading => {
-        this.#reported.delete(point);
-        return { point, timeMs, value: Number.NaN, unit, quality: 'bad', reason };
-      }),
-    );
   }
 }
 
@@ -223,3 +200,17 @@ const isAddressFault = (error: SmEdgeError): boolean =>
 /** Exceptions 10 and 11: a gateway answers for a unit that does not. */
 const isGatewayFault = (error: SmEdgeError): boolean =>
   error.code === 'MODBUS_EXCEPTION' && (exceptionOf(error) === 10 || exceptionOf(error) === 11);
+
+/** The device answered that it will not: anything but "later" and "the gateway cannot reach it". */
+const isRefusal = (error: SmEdgeError): boolean =>
+  error.code === 'MODBUS_EXCEPTION' && !isGatewayFault(error);
+
+/**
+ * How often an exception is waited for to pass (Modbus Application Protocol, clause 7): 5 and 6 say that the device is
+ * at work and is to be asked later; 10 may be a gateway that is overloaded, and is given one more chance.
+ */
+function waitsWorthwhile(error: SmEdgeError): number {
+  const exception = exceptionOf(error);
+  if (exception === 5 || exception === 6) return BUSY_RETRIES;
+  return exception === 10 ? 1 : 0;
+}

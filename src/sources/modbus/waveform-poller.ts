@@ -1,7 +1,7 @@
 import { type Clock, sleep, type Timer } from '../../base/clock.js';
 import { SmEdgeError, toSmEdgeError } from '../../base/errors.js';
 import type { SampleBlock } from '../../signals/sample-block.js';
-import type { WaveformConfig } from './config.js';
+import type { WaveformConfig } from './config-waveform.js';
 import { MAX_REGISTERS, type Request } from './protocol.js';
 import { decodeValue, naturalOrder, registersOf } from './values.js';
 
@@ -74,7 +74,7 @@ export class WaveformPoller {
     const { unitId, clock } = this.#deps;
     const triggeredAtMs = clock.nowMs();
     if (trigger !== undefined) {
-      await this.#ask({ unitId, write: 'holding', address: trigger.address, value: trigger.value });
+      await this.#ask({ unitId, write: 'holding', address: trigger.address, values: [trigger.value] });
     }
     await this.#untilReady();
     // With a trigger the samples follow it; without one they end where the flag is seen.
@@ -116,7 +116,7 @@ export class WaveformPoller {
     const parts: Buffer[] = [];
     for (let done = 0; done < wanted; done += perPage) {
       if (page !== undefined) {
-        await this.#ask({ unitId, write: 'holding', address: page.address, value: done / perPage });
+        await this.#ask({ unitId, write: 'holding', address: page.address, values: [done / perPage] });
       }
       parts.push(await this.#readRun(Math.min(perPage, wanted - done)));
     }

@@ -34,17 +34,14 @@ async function link(port: number, random: Random): Promise<{ one: ModbusLink; di
     framing: 'rtu',
     timeoutMs: TIMEOUT_MS,
     silenceMs: 2,
-    turnaroundMs: 0,
     abandonSilent: false,
     clock: systemClock,
     random,
     onDiscarded: (kind) => discarded.push(kind),
     onGarbage: () => undefined,
-    onUp: () => up(),
-    onDown: () => undefined,
   });
   open.push(one);
-  one.start();
+  one.attach({ maxReconnectMs: 250, onUp: () => up(), onDown: () => undefined });
   await opened;
   return { one, discarded };
 }

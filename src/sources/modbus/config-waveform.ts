@@ -1,0 +1,59 @@
+import { z } from 'zod';
+import { duration } from '../../base/schema.js';
+import { pointName } from '../../signals/point.js';
+import { address, checkOrder, order } from './config-point.js';
+import { registersOf } from './values.js';
+
+const flag = (what: string) =>
+  z.strictObject({
+    address: address.describe(`Holding register ${what}`),
+    value: z.number().int().min(0).max(65_535).default(1).describe('Its value'),
+  });
+
+export const waveformSchema = z
+  .strictObject({
+    point: pointName().describe('Name of the measuring point'),
+    interval: duration({ minMs: 100 }).prefault('1min').describe('From one waveform to the next'),
+    trigger: flag('that is written to start the measurement')
+      .optional()
+      .describe(
+        'Starts a measurement: the only write that this source makes; leave out if the device measures by itself',
+      ),
+    ready: flag('that tells that the samples are there').describe('The flag that is waited for'),
+    readyTimeout: duration({ minMs: 10, maxMs: 3_600_000 })
+      .prefault('30s')
+      .describe('How long the flag is waited for'),
+    register: z
+      .enum(['holding', 'input'])
+      .default('holding')
+      .describe('Kind of the registers with the samples'),
+    address: address.describe('First register with samples'),
+    samples: z.number().int().min(2).max(1_048_576).describe('Samples of one waveform'),
+    type: z
+      .enum(['int16', 'uint16', 'int32', 'uint32', 'float32'])
+      .default('int16')
+      .describe('How one sample is written'),
+    order,
+    page: z
+      .strictObject({
+        address: address.describe('Holding register that selects the page, from 0 on'),
+        registers: z.number().int().min(1).max(65_536).describe('Registers of one page'),
+      })
+      .optional()
+      .describe('Where the samples come in pages through one window of registers'),
+    sampleRateHz: z.number().positive().max(10e6).describe('Samples per second'),
+    unit: z.string().min(1).max(32).describe('Unit of a sample after scaling, such as g, mm/s'),
+    scale: z.number().default(1).describe('The value is raw × scale + offset'),
+    offset: z.number().default(0).describe('The value is raw × scale + offset'),
+  })
+  .superRefine((waveform, context) => {
+    const issue = (path: string, message: string) =>
+      context.addIssue({ code: 'custom', path: [path], message });
+    checkOrder(waveform.order, waveform.type, (message) => issue('order', message));
+    const window = waveform.page?.registers ?? waveform.samples * registersOf(waveform.type);
+    if (waveform.address + window > 65_536) issue('samples', 'reach past register 65535: declare `page`');
+    if (waveform.page !== undefined && waveform.page.registers % registersOf(waveform.type) !== 0)
+      issue('page', 'a sample would lie in two pages');
+  });
+
+export type WaveformConfig = z.infer<typeof waveformSchema>;
