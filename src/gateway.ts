@@ -23,11 +23,13 @@ import { PointBoard } from './pipeline/point-board.js';
 import type { GatewaySnapshot } from './pipeline/snapshot.js';
 import { SourceMemories } from './pipeline/source-memories.js';
 import { SourceSet } from './pipeline/source-set.js';
+import { StoreWatch } from './pipeline/store-watch.js';
 import { Upstream } from './pipeline/upstream.js';
 import { BUNDLED_MODELS_DIR, ModelStore } from './scoring/model-store.js';
 import { quarantine } from './scoring/quarantine.js';
 import { Scorer } from './scoring/scorer.js';
 import { catalogueOf } from './scoring/selection.js';
+import { type StoreChange, StoreHealth } from './storage/health.js';
 import { Store } from './storage/store.js';
 
 /*
@@ -63,6 +65,7 @@ interface Running {
   readonly pipeline: LivePipeline;
   readonly sources: SourceSet;
   readonly housekeeping: Housekeeping;
+  readonly watch: StoreWatch;
   readonly modelStore: ModelStore;
   upstream: Upstream | undefined;
 }
@@ -80,7 +83,7 @@ export class Gateway {
   #configHash: string;
   #running: Running | undefined;
   #ready = false;
-  #trouble: PartHealth | undefined;
+  readonly #storeHealth: StoreHealth;
   /** Reloads run one after the other. */
   #reloading: Promise<void> = Promise.resolve();
 
@@ -93,6 +96,7 @@ export class Gateway {
     this.#newId = idGenerator(clock, random);
     this.#startedMs = clock.nowMs();
     this.#machines = new MachineRegistry(config.machines);
+    this.#storeHealth = new StoreHealth(clock, (change) => this.#onStoreChange(change));
   }
 
   /** True once every part has been started, and until the gateway stops. */
@@ -115,7 +119,7 @@ export class Gateway {
     running.housekeeping.start();
     // Before the sources: the first event of the first start goes up too.
     running.upstream = await this.#startUpstream(running);
-    await this.#reportSetAside(running);
+    await running.watch.damageFound();
     await running.sources.apply(this.#config.sources);
     this.#ready = true;
     this.#logger.info({ sources: this.#config.sources.length, version: PROGRAM_VERSION }, 'ready');
@@ -128,10 +132,12 @@ export class Gateway {
     if (running === undefined) return;
     this.#running = undefined;
     await this.#reloading.catch(() => undefined);
-    const { sources, pipeline, housekeeping, upstream, bus, announcer, analysis, scorer, store } = running;
+    const { sources, pipeline, housekeeping, watch, upstream, bus, announcer, analysis, scorer, store } =
+      running;
     await sources.stop();
     await pipeline.stop();
     await housekeeping.stop();
+    await watch.stop();
     await upstream?.stop();
     announcer.stop();
     await bus.stop();
@@ -153,7 +159,7 @@ export class Gateway {
       const state = this.#ready ? 'failed' : 'starting';
       parts.push({ part: 'storage', state, reason: '', sinceMs: this.#startedMs });
     } else {
-      parts.push(this.#trouble ?? { part: 'storage', state: 'good', reason: '', sinceMs: this.#startedMs });
+      parts.push(this.#storeHealth.report());
       for (const { part, state, reason, sinceMs } of running.sources.views())
         parts.push({ part, state, reason, sinceMs });
       const models = running.modelFaults.health();
@@ -198,7 +204,25 @@ export class Gateway {
     const random = this.#random;
     const { metrics } = this;
     const logger = this.#logger;
-    const store = await Store.open({ folder: config.storage.path, clock, metrics });
+    const health = this.#storeHealth;
+    const store = await Store.open({
+      folder: config.storage.path,
+      clock,
+      metrics,
+      onDamage: (finding) => {
+        logger.error({ finding }, 'the database is damaged');
+        watch.damageFound().catch((thrown) => {
+          logger.error({ error: toErrorRecord(thrown) }, 'the damage cannot be looked at now');
+        });
+      },
+    });
+    const watch = new StoreWatch({
+      clock,
+      logger: logger.child({ part: 'storage' }),
+      metrics,
+      store,
+      health,
+    });
     const bus = new EventBus({
       gatewayId: config.gateway.id,
       clock,
@@ -267,7 +291,8 @@ export class Gateway {
       store,
       assessor,
       config: config.storage,
-      onTrouble: (reason) => this.#onStorageTrouble(announcer, reason),
+      health,
+      watch,
     });
     return {
       store,
@@ -282,6 +307,7 @@ export class Gateway {
       pipeline,
       sources,
       housekeeping,
+      watch,
       upstream: undefined,
       modelStore,
     };
@@ -297,16 +323,6 @@ export class Gateway {
       } catch (thrown) {
         this.#logger.warn({ key, error: toErrorRecord(thrown) }, 'a baseline is learned anew');
       }
-    }
-  }
-
-  async #reportSetAside({ store, announcer }: Running): Promise<void> {
-    const setAside = await store.setAside();
-    if (setAside !== undefined) {
-      this.#onStorageTrouble(
-        announcer,
-        `the database was damaged; it was set aside as ${setAside} and a new one begun`,
-      );
     }
   }
 
@@ -351,12 +367,13 @@ export class Gateway {
     this.#logger.info({ hash }, 'the new config is in force');
   }
 
-  #onStorageTrouble(announcer: Announcer, reason: string): void {
-    this.#logger.error({ reason }, 'trouble with the store');
-    if (this.#trouble?.reason === reason) return;
-    this.#trouble = { part: 'storage', state: 'degraded', reason, sinceMs: this.#clock.nowMs() };
-    announcer.fact('StorageDegraded', { message: reason }, this.#newId()).catch((thrown) => {
-      this.#logger.error({ error: toErrorRecord(thrown) }, 'StorageDegraded could not be published');
+  #onStoreChange({ kind, trouble }: StoreChange): void {
+    const { condition, reason } = trouble;
+    const type = kind === 'began' ? 'StorageDegraded' : 'StorageRestored';
+    const message = kind === 'began' ? reason : `no longer: ${reason}`;
+    this.#logger[kind === 'began' ? 'error' : 'info']({ condition }, message);
+    this.#running?.announcer.fact(type, { condition, message }, this.#newId()).catch((thrown) => {
+      this.#logger.error({ error: toErrorRecord(thrown) }, `${type} could not be published`);
     });
   }
 }

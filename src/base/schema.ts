@@ -1,3 +1,4 @@
+import { validate } from 'node-cron';
 import { z } from 'zod';
 import { formatDuration, formatSize, parseDurationMs, parseSizeBytes } from './duration.js';
 
@@ -95,3 +96,11 @@ export const listenAddress = () =>
       }
       return { host, port };
     });
+
+/** `17 3 * * *`: minute, hour, day of the month, month, day of the week. */
+export const cronExpression = () =>
+  z
+    .string()
+    .max(100)
+    .meta({ format: 'cron', examples: ['17 3 * * *', '0 2 * * 0'] })
+    .refine(validate, 'write five fields: minute, hour, day of the month, month, day of the week');

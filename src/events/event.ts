@@ -23,6 +23,7 @@ export const EVENT_TYPES = [
   'SourceDegraded',
   'SourceRestored',
   'StorageDegraded',
+  'StorageRestored',
   'SyncStalled',
 ] as const;
 

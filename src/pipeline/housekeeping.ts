@@ -4,8 +4,10 @@ import { toErrorRecord } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { Metrics } from '../base/metrics.js';
 import type { StorageConfig } from '../storage/config.js';
+import type { StoreHealth } from '../storage/health.js';
 import type { Store } from '../storage/store.js';
 import type { Assessor } from './assessor.js';
+import type { StoreWatch } from './store-watch.js';
 
 export interface HousekeepingDeps {
   readonly clock: Clock;
@@ -14,14 +16,12 @@ export interface HousekeepingDeps {
   readonly store: Store;
   readonly assessor: Assessor;
   readonly config: StorageConfig;
-  /** The store is damaged or too full: one sentence. */
-  readonly onTrouble: (reason: string) => void;
+  readonly health: StoreHealth;
+  readonly watch: StoreWatch;
 }
 
 /** Retention and the baselines, every minute. */
 const EVERY_MINUTE = '* * * * *';
-/** The full check reads the whole file: at night. */
-const NIGHTLY = '17 3 * * *';
 
 export const BASELINE_PREFIX = 'baseline:';
 
@@ -42,11 +42,17 @@ export class Housekeeping {
     );
   }
 
+  /** A file that was too large to be checked as a whole at the start is checked right after it. */
   start(): void {
     this.#tasks = [
       schedule(EVERY_MINUTE, () => this.#guard('retention', () => this.#everyMinute()), { noOverlap: true }),
-      schedule(NIGHTLY, () => this.#guard('integrity check', () => this.#nightly()), { noOverlap: true }),
+      schedule(this.#deps.config.check.schedule, () => this.#guard('integrity check', () => this.#check()), {
+        noOverlap: true,
+      }),
     ];
+    this.#guard('integrity check', async () => {
+      if (await this.#deps.store.isPartlyChecked()) await this.#check();
+    });
   }
 
   async stop(): Promise<void> {
@@ -57,7 +63,8 @@ export class Housekeeping {
 
   async #everyMinute(): Promise<void> {
     await this.#saveBaselines();
-    const { store, clock, config, logger, onTrouble } = this.#deps;
+    const { store, clock, config, logger, health, watch } = this.#deps;
+    await watch.refresh();
     const { bytes, shed, overBudget } = await store.retention({
       nowMs: clock.nowMs(),
       budgetBytes: config.budget,
@@ -67,13 +74,27 @@ export class Housekeeping {
     for (const [kind, count] of Object.entries(shed)) this.#shed.inc({ kind }, count);
     if (Object.keys(shed).length > 0)
       logger.warn({ bytes, shed }, 'the budget is nearly used up: the oldest data went');
-    if (overBudget) onTrouble(`the store takes ${bytes} bytes, more than its budget of ${config.budget}`);
+    if (overBudget)
+      health.set({
+        condition: 'budget',
+        level: 'full',
+        state: 'degraded',
+        reason: `the store takes ${bytes} bytes, more than its budget of ${config.budget}`,
+      });
+    else health.clear('budget');
   }
 
-  async #nightly(): Promise<void> {
-    const findings = await this.#deps.store.integrityCheck();
-    if (findings.length !== 1 || findings[0] !== 'ok')
-      this.#deps.onTrouble(`the store is damaged: ${findings.join('; ')}`);
+  /** The whole file; what is damaged is replaced by the store, and reported by who watches it. */
+  async #check(): Promise<void> {
+    const { store, clock, logger, metrics } = this.#deps;
+    const startMs = clock.monotonicMs();
+    const findings = await store.integrityCheck();
+    metrics
+      .gauge('sm_edge_storage_check_timestamp_seconds', 'When the whole database was last checked.')
+      .set(clock.nowMs() / 1000);
+    const tookMs = Math.round(clock.monotonicMs() - startMs);
+    if (findings.length === 0) logger.info({ tookMs }, 'the database is sound');
+    else logger.error({ tookMs, findings }, 'the database is damaged');
   }
 
   async #saveBaselines(): Promise<void> {

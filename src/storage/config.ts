@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { byteSize, duration } from '../base/schema.js';
+import { byteSize, cronExpression, duration } from '../base/schema.js';
 
 const keep = (text: string, what: string) =>
   duration({ minMs: 60_000 }).prefault(text).describe(`How long ${what} are kept`);
@@ -19,6 +19,14 @@ export const storageConfigSchema = z
       })
       .prefault({})
       .describe('Retention for each kind; the budget may shorten it'),
+    check: z
+      .strictObject({
+        schedule: cronExpression()
+          .default('17 3 * * *')
+          .describe('When the whole database is checked, as a cron expression in local time'),
+      })
+      .prefault({})
+      .describe('The search for damage; a part of it runs at each start'),
   })
   .describe('The store');
 

@@ -1,14 +1,14 @@
-import { existsSync, mkdirSync, renameSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { SmEdgeError } from '../base/errors.js';
+import { finishReplacing, isDamage, isUnreadable, replaceDamaged } from './damage.js';
 import { type FolderLock, lockFolder } from './folder-lock.js';
 import { MIGRATIONS } from './migrations/index.js';
 import { SqliteDatabase } from './sqlite.js';
+import { contentFault, fileFault, migrate } from './start-check.js';
 
 export interface OpenedDatabase {
   readonly db: SqliteDatabase;
-  /** Where a damaged file was put, if the file was damaged; a new one was begun then. */
-  readonly setAside: string | undefined;
   /** To be released after the database was closed. */
   readonly lock: FolderLock;
 }
@@ -17,7 +17,8 @@ export interface OpenedDatabase {
 const BUSY_TIMEOUT_MS = 5_000;
 
 /**
- * Opens the database, makes or migrates it. A damaged file is set aside, never deleted, and a new one is begun.
+ * Opens the database, makes or migrates it. A damaged file is set aside, never deleted, and a new one is begun with
+ * what can be read.
  * @param stamp goes into the name of a file that is set aside
  * @throws SmEdgeError `STORE_IN_USE` while another process has the folder, `STORE_NEWER` for a file of a newer program
  *   (left untouched), `STORE_OPEN` otherwise
@@ -27,29 +28,32 @@ export function openDatabase(path: string, stamp: string): OpenedDatabase {
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
     lock = lockFolder(dirname(path));
-    return { ...openOrBegin(path, stamp), lock };
+    finishReplacing(path);
+    return { db: openOrReplace(path, stamp), lock };
   } catch (thrown) {
     lock?.release();
     throw openError(path, thrown);
   }
 }
 
-function openOrBegin(path: string, stamp: string): Omit<OpenedDatabase, 'lock'> {
+/** As `openDatabase`, for a folder that is locked already. */
+export function openOrReplace(path: string, stamp: string): SqliteDatabase {
   try {
-    return { db: openSound(path), setAside: undefined };
+    const fault = fileFault(path);
+    if (fault !== undefined) throw new SmEdgeError('STORE_DAMAGED', fault);
+    return openSound(path);
   } catch (thrown) {
-    if (!isDamage(thrown)) throw thrown;
-    const setAside = `${path}.damaged-${stamp}`;
-    for (const suffix of ['', '-wal', '-shm']) {
-      if (existsSync(path + suffix)) renameSync(path + suffix, setAside + suffix);
-    }
-    return { db: openSound(path), setAside };
+    if (!isDamage(thrown) && !isUnreadable(thrown)) throw thrown;
+    replaceDamaged(path, stamp, (thrown as Error).message);
+    return openSound(path);
   }
 }
 
 function openSound(path: string): SqliteDatabase {
   const db = new SqliteDatabase(path, { timeout: BUSY_TIMEOUT_MS });
   try {
+    const fault = contentFault(db, path);
+    if (fault !== undefined) throw new SmEdgeError('STORE_DAMAGED', fault);
     const version = Number(db.pragma('user_version', { simple: true }));
     if (version > MIGRATIONS.length) {
       throw new SmEdgeError(
@@ -65,28 +69,12 @@ function openSound(path: string): SqliteDatabase {
     db.pragma('cache_size = -4096');
     // The log is cut back to this after a checkpoint, or a burst would keep its size for ever.
     db.pragma('journal_size_limit = 16777216');
-    const check = db.pragma('quick_check(1)', { simple: true });
-    if (check !== 'ok') throw new SmEdgeError('STORE_DAMAGED', `${path}: ${String(check)}`);
     migrate(db, version);
     return db;
   } catch (thrown) {
     db.close();
     throw thrown;
   }
-}
-
-function migrate(db: SqliteDatabase, from: number): void {
-  for (let version = from; version < MIGRATIONS.length; version++) {
-    db.transaction(() => {
-      MIGRATIONS[version]!(db);
-      db.pragma(`user_version = ${version + 1}`);
-    })();
-  }
-}
-
-function isDamage(thrown: unknown): boolean {
-  const code = (thrown as { code?: unknown } | null)?.code;
-  return code === 'STORE_DAMAGED' || code === 'SQLITE_NOTADB' || String(code).startsWith('SQLITE_CORRUPT');
 }
 
 function openError(path: string, cause: unknown): SmEdgeError {

@@ -5,6 +5,7 @@ import type { SampleBlock } from '../signals/sample-block.js';
 import type { OutboxLane, OutboxRow, OutboxStats } from './outbox.js';
 import { type FeatureRow, NO_VALUE, qualityOf, type ScoreRow, toMs, toUs } from './rows.js';
 import type { SqliteDatabase } from './sqlite.js';
+import { storedJson } from './stored-json.js';
 import type {
   DeadLetterRecord,
   EventRecord,
@@ -73,7 +74,7 @@ export class Reader {
     const sql = 'SELECT f.*, n.names FROM features f JOIN feature_names n ON n.id = f.names_id';
     return this.#inSpan<FeaturesRecord>(sql, 'f', 'time_us', span).map((row) => {
       const values = new Float64Array(Uint8Array.from(row.values).buffer);
-      const names = JSON.parse(row.names) as string[];
+      const names = storedJson(row.names) as string[];
       return {
         point: span.point,
         timeMs: toMs(row.time_us),
@@ -146,7 +147,7 @@ export class Reader {
       .map(({ id, subscriber, event, error, died_ms: diedMs }) => ({
         id,
         subscriber,
-        event: JSON.parse(event) as GatewayEvent,
+        event: storedJson(event) as GatewayEvent,
         error,
         diedMs,
       }));
@@ -157,12 +158,12 @@ export class Reader {
       .prepare('SELECT document FROM alarm_states')
       .pluck()
       .all()
-      .map((text) => JSON.parse(String(text)));
+      .map((text) => storedJson(text));
   }
 
   document(key: string): unknown {
     const text = this.#db.prepare('SELECT document FROM documents WHERE key = ?').pluck().get(key);
-    return text === undefined ? undefined : JSON.parse(String(text));
+    return text === undefined ? undefined : storedJson(text);
   }
 
   documents(prefix: string): [key: string, document: unknown][] {
@@ -171,7 +172,7 @@ export class Reader {
         'SELECT key, document FROM documents WHERE substr(key, 1, ?) = ?',
       )
       .all(prefix.length, prefix)
-      .map(({ key, document }) => [key, JSON.parse(document)]);
+      .map(({ key, document }) => [key, storedJson(document)]);
   }
 
   outboxTake(request: {
@@ -193,7 +194,10 @@ export class Reader {
         lane: row.lane,
         kind: row.kind,
         key: row.key,
-        payload: row.is_json === 1 ? JSON.parse(row.payload.toString('utf8')) : Uint8Array.from(row.payload),
+        payload:
+          row.is_json === 1
+            ? (storedJson(row.payload.toString('utf8')) as OutboxRow['payload'])
+            : Uint8Array.from(row.payload),
         createdMs: row.created_ms,
         attempts: row.attempts,
         nextAttemptMs: row.next_attempt_ms,
@@ -233,6 +237,6 @@ function eventOf(row: EventRecord): GatewayEvent {
     gatewayId: row.gateway_id,
     correlationId: row.correlation_id,
     ...(row.causation_id === null ? {} : { causationId: row.causation_id }),
-    payload: JSON.parse(row.payload),
+    payload: storedJson(row.payload) as GatewayEvent['payload'],
   };
 }

@@ -1,17 +1,19 @@
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.js';
-import type { ErrorRecord } from '../base/errors.js';
+import { type ErrorRecord, SmEdgeError } from '../base/errors.js';
 import type { Metrics } from '../base/metrics.js';
 import { WorkerClient } from '../base/worker-call.js';
 import type { DeadLetter, EventJournal, JournaledEvent } from '../events/journal.js';
 import type { Reading } from '../signals/reading.js';
 import type { SampleBlock } from '../signals/sample-block.js';
 import { CommitQueue } from './commit-queue.js';
+import type { DamagedFile } from './damage.js';
 import type { Outbox } from './outbox.js';
 import type { Span, StoreCounts } from './reader.js';
 import type { RetentionRequest, RetentionResult } from './retention.js';
 import type { FeatureRow, ScoreRow, WriteBatch } from './rows.js';
 import { StoredOutbox } from './stored-outbox.js';
+import type { OpenRequest, ReplaceRequest } from './worker.js';
 
 export type { FeatureRow, ScoreRow, WriteBatch } from './rows.js';
 
@@ -20,6 +22,8 @@ export interface StoreOptions {
   readonly folder: string;
   readonly clock: Clock;
   readonly metrics: Metrics;
+  /** Called when the open file was found damaged and a new one put in its place. */
+  readonly onDamage?: (finding: string) => void;
 }
 
 /** A pause that nobody feels and that makes many small writes one fsync, milliseconds. */
@@ -29,6 +33,18 @@ const MAX_WAITING_BYTES = 64 * 2 ** 20;
 /** An SD card may hang for long; after this the storage thread is given up and started again, milliseconds. */
 const CALL_TIMEOUT_MS = 120_000;
 const MAX_CALLS = 1_000;
+/** The full check reads the whole file, from a slow card for hours. */
+const CHECK_TIMEOUT_MS = 6 * 3_600_000;
+/** A file that is damaged again and again is not the file's fault: no more new ones than these in an hour. */
+const MAX_REPLACEMENTS = 3;
+const REPLACEMENTS_WITHIN_MS = 3_600_000;
+
+/** Code of the error that a damaged file makes. */
+const DAMAGED = 'STORE_DAMAGED';
+
+interface OpenResult {
+  readonly isPartlyChecked: boolean;
+}
 
 /** Name of the database in the data folder. */
 export const DATABASE_FILE = 'sm-edge.db';
@@ -40,11 +56,19 @@ export const DATABASE_FILE = 'sm-edge.db';
 export class Store {
   readonly #worker: WorkerClient;
   readonly #queue: CommitQueue;
-  readonly #open: () => Promise<{ setAside: string | undefined }>;
+  readonly #options: StoreOptions;
+  readonly #path: string;
+  /** When files were replaced, monotonic milliseconds. */
+  #replacedMs: number[] = [];
+  #replacing: Promise<void> | undefined;
+  #checker: WorkerClient | undefined;
   readonly journal: EventJournal;
   readonly outbox: Outbox;
 
-  private constructor({ folder, clock, metrics }: StoreOptions) {
+  private constructor(options: StoreOptions) {
+    const { folder, clock, metrics } = options;
+    this.#options = options;
+    this.#path = join(folder, DATABASE_FILE);
     const restarts = metrics.counter(
       'sm_edge_storage_restarts_total',
       'Ends of the storage thread by fault.',
@@ -60,12 +84,15 @@ export class Store {
         this.#opened = undefined;
       },
     });
-    const stamp = new Date(clock.nowMs()).toISOString().replace(/[:.]/g, '-');
-    this.#open = () => this.#worker.call('open', { path: join(folder, DATABASE_FILE), stamp });
     this.#queue = new CommitQueue({
       clock,
       metrics,
-      commit: (batches) => this.#call<(ErrorRecord | undefined)[]>('commit', batches),
+      commit: async (batches) => {
+        const results = await this.#call<(ErrorRecord | undefined)[]>('commit', batches);
+        const damaged = results.find((result) => result?.code === DAMAGED);
+        if (damaged !== undefined) await this.#replace(damaged.message);
+        return results;
+      },
       intervalMs: COMMIT_INTERVAL_MS,
       maxBatches: MAX_WAITING_BATCHES,
       maxBytes: MAX_WAITING_BYTES,
@@ -78,7 +105,7 @@ export class Store {
     );
   }
 
-  #opened: Promise<{ setAside: string | undefined }> | undefined;
+  #opened: Promise<OpenResult> | undefined;
 
   /**
    * Opens, makes or migrates the database.
@@ -95,9 +122,19 @@ export class Store {
     return store;
   }
 
-  /** Where a damaged database was put aside at the start, if it was damaged. */
-  async setAside(): Promise<string | undefined> {
-    return (await this.#ensureOpen()).setAside;
+  /** True where the file was too large to be checked as a whole at the start. */
+  async isPartlyChecked(): Promise<boolean> {
+    return (await this.#ensureOpen()).isPartlyChecked;
+  }
+
+  /** Databases that were found damaged and set aside, the oldest first, with what has been read out of each. */
+  damagedFiles(): Promise<DamagedFile[]> {
+    return this.#call('damagedFiles', undefined);
+  }
+
+  /** Reads a slice of what damaged files still hold; false when there is nothing left. */
+  salvageStep(): Promise<boolean> {
+    return this.#call('salvageStep', undefined);
   }
 
   /** Writes a batch, whole or not at all. Rejects with a retryable error while the disk does not take it. */
@@ -143,9 +180,30 @@ export class Store {
     return this.#call('documents', prefix);
   }
 
-  /** `ok` alone, or what SQLite finds wrong. */
-  integrityCheck(): Promise<string[]> {
-    return this.#call('integrityCheck', undefined);
+  /**
+   * Reads the whole file, in a thread of its own, while it is written to. A file with faults is replaced as one that
+   * is found damaged in any other way.
+   * @returns what SQLite finds wrong; empty where nothing is
+   */
+  async integrityCheck(): Promise<string[]> {
+    if (this.#checker !== undefined)
+      throw new SmEdgeError('STORE_BUSY', 'a check is under way', { retryable: true });
+    await this.#ensureOpen();
+    this.#checker = new WorkerClient({
+      name: 'storage check',
+      url: new URL('./check-worker.js', import.meta.url),
+      clock: this.#options.clock,
+      maxPending: 1,
+      timeoutMs: CHECK_TIMEOUT_MS,
+    });
+    try {
+      const findings = await this.#checker.call<string[]>('check', this.#path);
+      if (findings.length > 0) await this.#replace(findings[0]!);
+      return findings;
+    } finally {
+      await this.#checker?.close();
+      this.#checker = undefined;
+    }
   }
 
   retention(request: RetentionRequest): Promise<RetentionResult> {
@@ -155,22 +213,58 @@ export class Store {
   /** Writes what waits and closes the file. */
   async close(): Promise<void> {
     await this.#queue.drain();
+    await this.#checker?.close();
     await this.#worker.call('close', undefined).catch(() => undefined);
     await this.#worker.close();
   }
 
   /** A thread that ended and was started again has to open the file first. */
-  #ensureOpen(): Promise<{ setAside: string | undefined }> {
-    this.#opened ??= this.#open().catch((thrown) => {
-      this.#opened = undefined;
-      throw thrown;
-    });
+  #ensureOpen(): Promise<OpenResult> {
+    this.#opened ??= this.#worker
+      .call<OpenResult>('open', { path: this.#path, stamp: this.#stamp() } satisfies OpenRequest)
+      .catch((thrown) => {
+        this.#opened = undefined;
+        throw thrown;
+      });
     return this.#opened;
   }
 
   async #call<T>(method: string, argument: unknown): Promise<T> {
     await this.#ensureOpen();
-    return this.#worker.call<T>(method, argument);
+    try {
+      return await this.#worker.call<T>(method, argument);
+    } catch (thrown) {
+      if (!(thrown instanceof SmEdgeError) || thrown.code !== DAMAGED) throw thrown;
+      await this.#replace(thrown.message);
+      return this.#worker.call<T>(method, argument);
+    }
+  }
+
+  /** Puts a new file in the place of the damaged one, once for all calls that met the damage. */
+  #replace(finding: string): Promise<void> {
+    this.#replacing ??= this.#replaceOnce(finding).finally(() => {
+      this.#replacing = undefined;
+    });
+    return this.#replacing;
+  }
+
+  async #replaceOnce(finding: string): Promise<void> {
+    const nowMs = this.#options.clock.monotonicMs();
+    this.#replacedMs = this.#replacedMs.filter((ms) => nowMs - ms < REPLACEMENTS_WITHIN_MS);
+    if (this.#replacedMs.length < MAX_REPLACEMENTS) {
+      this.#replacedMs.push(nowMs);
+      await this.#worker
+        .call('replace', { stamp: this.#stamp(), finding } satisfies ReplaceRequest)
+        .catch((thrown) => {
+          this.#opened = undefined;
+          throw thrown;
+        });
+    }
+    this.#options.onDamage?.(finding);
+  }
+
+  #stamp(): string {
+    return new Date(this.#options.clock.nowMs()).toISOString().replace(/[:.]/g, '-');
   }
 
   #journal(): EventJournal {

@@ -1,10 +1,20 @@
 import { SmEdgeError } from '../base/errors.js';
-import { serveWorker } from '../base/worker-call.js';
-import { openDatabase } from './database.js';
+import { serveWorker, type WorkerHandlers } from '../base/worker-call.js';
+import {
+  type DamagedFile,
+  damagedFiles,
+  damageError,
+  isDamage,
+  replaceDamaged,
+  SalvageWork,
+} from './damage.js';
+import { openDatabase, openOrReplace } from './database.js';
 import type { OutboxLane } from './outbox.js';
 import { Reader, type Span } from './reader.js';
 import { applyRetention, type RetentionRequest, type RetentionResult } from './retention.js';
 import type { WriteBatch } from './rows.js';
+import type { SqliteDatabase } from './sqlite.js';
+import { isPartlyChecked } from './start-check.js';
 import { Writer } from './writer.js';
 
 export interface OpenRequest {
@@ -13,28 +23,59 @@ export interface OpenRequest {
   readonly stamp: string;
 }
 
+export interface ReplaceRequest {
+  readonly stamp: string;
+  /** What was found wrong. */
+  readonly finding: string;
+}
+
 /** What the thread holds once the file is open. */
 class OpenStore {
   readonly #path: string;
-  readonly #db;
   readonly #lock;
-  readonly writer: Writer;
-  readonly reader: Reader;
-  readonly setAside: string | undefined;
+  #db: SqliteDatabase;
+  #salvage: SalvageWork;
+  writer: Writer;
+  reader: Reader;
 
   constructor({ path, stamp }: OpenRequest) {
-    const { db, setAside, lock } = openDatabase(path, stamp);
+    const { db, lock } = openDatabase(path, stamp);
     this.#lock = lock;
     this.#path = path;
     this.#db = db;
-    this.setAside = setAside;
+    this.#salvage = new SalvageWork(db);
     this.writer = new Writer(db);
     this.reader = new Reader(db);
   }
 
-  integrityCheck(): string[] {
-    const rows = this.#db.pragma('integrity_check(20)') as { integrity_check: string }[];
-    return rows.map((row) => row.integrity_check);
+  get isPartlyChecked(): boolean {
+    return isPartlyChecked(this.#path);
+  }
+
+  damagedFiles(): DamagedFile[] {
+    return damagedFiles(this.#db);
+  }
+
+  salvageStep(): boolean {
+    return this.#salvage.step();
+  }
+
+  /** Sets the open file aside and goes on with a new one. */
+  replace({ stamp, finding }: ReplaceRequest): void {
+    this.#salvage.close();
+    this.#db.close();
+    try {
+      replaceDamaged(this.#path, stamp, finding);
+      this.#db = openOrReplace(this.#path, stamp);
+    } catch (thrown) {
+      // A disk that takes no new file: the next call opens, and tries again.
+      this.#lock.release();
+      store = undefined;
+      throw thrown;
+    }
+    this.#salvage = new SalvageWork(this.#db);
+    this.writer = new Writer(this.#db);
+    this.reader = new Reader(this.#db);
   }
 
   retention(request: RetentionRequest): RetentionResult {
@@ -42,6 +83,7 @@ class OpenStore {
   }
 
   close(): void {
+    this.#salvage.close();
     this.#db.pragma('wal_checkpoint(TRUNCATE)');
     this.#db.close();
     this.#lock.release();
@@ -56,11 +98,24 @@ function opened(): OpenStore {
   return store;
 }
 
+/** What SQLite says of a damaged file, in the house's words: the store replaces the file on it. */
+function inOurWords<H extends WorkerHandlers>(handlers: H): WorkerHandlers {
+  const translated = (handler: (argument: never) => unknown) => (argument: never) => {
+    try {
+      return handler(argument);
+    } catch (thrown) {
+      if (thrown instanceof SmEdgeError || !isDamage(thrown)) throw thrown;
+      throw damageError(thrown);
+    }
+  };
+  return Object.fromEntries(Object.entries(handlers).map(([name, handler]) => [name, translated(handler)]));
+}
+
 /** Only receives, calls and answers: the SQL is in the writer, the reader and the retention. */
-serveWorker({
+const handlers = {
   open(request: OpenRequest) {
     store ??= new OpenStore(request);
-    return { setAside: store.setAside };
+    return { isPartlyChecked: store.isPartlyChecked };
   },
   commit: (batches: readonly WriteBatch[]) => opened().writer.commit(batches),
   readings: (span: Span) => opened().reader.readings(span),
@@ -88,10 +143,14 @@ serveWorker({
   outboxToBacklog: (sink: string) => opened().writer.outboxToBacklog(sink),
   outboxTrim: (request: { sink: string; maxRows: number }) => opened().writer.outboxTrim(request),
   outboxStats: () => opened().reader.outboxStats(),
-  integrityCheck: () => opened().integrityCheck(),
+  damagedFiles: () => opened().damagedFiles(),
+  salvageStep: () => opened().salvageStep(),
+  replace: (request: ReplaceRequest) => opened().replace(request),
   retention: (request: RetentionRequest) => opened().retention(request),
   close() {
     store?.close();
     store = undefined;
   },
-});
+};
+
+serveWorker(inOurWords(handlers));

@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { type ErrorRecord, SmEdgeError, toErrorRecord } from '../base/errors.js';
 import type { JournaledEvent } from '../events/journal.js';
+import { damageError, isDamage } from './damage.js';
 import { NO_VALUE, qualityNumber, toUs, type WriteBatch } from './rows.js';
 import type { SqliteDatabase } from './sqlite.js';
 
@@ -70,6 +71,7 @@ export class Writer {
       return batches.map(() => undefined);
     } catch (thrown) {
       this.#forgetIds();
+      if (isDamage(thrown)) return batches.map(() => toErrorRecord(damageError(thrown)));
       if (batches.length === 1) return [toErrorRecord(writeError(thrown))];
       return batches.flatMap((batch) => this.commit([batch]));
     }

@@ -7,8 +7,9 @@ import { SqliteDatabase } from '#sm/storage/sqlite.js';
 import { DATABASE_FILE } from '#sm/storage/store.js';
 import { Daemon, eventually } from '../support/daemon.js';
 import { hasMosquitto, Mosquitto } from '../support/mosquitto.js';
+import { soakCount, soakResult, soakTimeoutMs } from '../support/soak.js';
 
-const KILLS = 10;
+const KILLS = soakCount(10);
 const BLOCK = 1024;
 const MACHINES = 4;
 /** Blocks sent before each kill: at 40 a machine and second that is up to a second of load. */
@@ -55,74 +56,79 @@ sources:
     await mosquitto?.stop();
   });
 
-  it(`loses nothing in ${KILLS} kills at random moments, and leaves a sound store`, async () => {
-    const random = seededRandom(7);
-    const blocks = new Set<number>();
-    const readings = new Set<string>();
-    let number = 0;
-    // Not long ago: retention deletes, on the full minute, what is older than it has to be kept.
-    const startMs = Date.now() - 3_600_000;
+  it(
+    `loses nothing in ${KILLS} kills at random moments, and leaves a sound store`,
+    async () => {
+      const random = seededRandom(7);
+      const blocks = new Set<number>();
+      const readings = new Set<string>();
+      let number = 0;
+      // Not long ago: retention deletes, on the full minute, what is older than it has to be kept.
+      const startMs = Date.now() - 3_600_000;
 
-    const publish = async () => {
-      const machine = `m${number % MACHINES}`;
-      const samples = Float32Array.from({ length: BLOCK }, () => random() - 0.5);
-      const payload = Buffer.from(samples.buffer);
-      const timeMs = startMs + number;
-      blocks.add(crc32(payload));
-      readings.add(`${machine}.temperature ${timeMs * 1000} ${number}`);
-      await Promise.all([
-        client.publishAsync(`plant/${machine}/vibration`, payload, { qos: 1 }),
-        client.publishAsync(`plant/${machine}/temperature`, JSON.stringify({ value: number, ts: timeMs }), {
-          qos: 1,
-        }),
-      ]);
-      number++;
-    };
-
-    for (let kill = 0; kill < KILLS; kill++) {
-      const killAfter = 1 + Math.floor(random() * (ROUND - 1));
-      let ended: Promise<unknown> | undefined;
-      for (let i = 0; i < ROUND; i++) {
-        await publish();
-        if (i === killAfter) ended = daemon.end('SIGKILL');
-      }
-      await ended;
-      await daemon.start();
-    }
-
-    const db = new SqliteDatabase(join(daemon.dataDir, DATABASE_FILE), { readonly: true });
-    try {
-      const storedBlocks = () => new Set(db.prepare('SELECT crc FROM waveforms').pluck().all() as number[]);
-      const storedReadings = () =>
-        new Set(
-          db
-            .prepare(
-              `SELECT p.name || ' ' || r.time_us || ' ' || CAST(r.value AS INTEGER)
-               FROM readings r JOIN points p ON p.id = r.point_id`,
-            )
-            .pluck()
-            .all() as string[],
-        );
-      const missing = () => {
-        const haveBlocks = storedBlocks();
-        const haveReadings = storedReadings();
-        return {
-          blocks: [...blocks].filter((crc) => !haveBlocks.has(crc)).length,
-          readings: [...readings].filter((key) => !haveReadings.has(key)).length,
-        };
+      const publish = async () => {
+        const machine = `m${number % MACHINES}`;
+        const samples = Float32Array.from({ length: BLOCK }, () => random() - 0.5);
+        const payload = Buffer.from(samples.buffer);
+        const timeMs = startMs + number;
+        blocks.add(crc32(payload));
+        readings.add(`${machine}.temperature ${timeMs * 1000} ${number}`);
+        await Promise.all([
+          client.publishAsync(`plant/${machine}/vibration`, payload, { qos: 1 }),
+          client.publishAsync(`plant/${machine}/temperature`, JSON.stringify({ value: number, ts: timeMs }), {
+            qos: 1,
+          }),
+        ]);
+        number++;
       };
-      // The broker still delivers what was not acknowledged; it has a deadline for it, not a guessed sleep.
-      await eventually('everything is delivered', () => {
-        const { blocks: b, readings: r } = missing();
-        return b + r === 0 ? true : undefined;
-      }).catch(() => undefined);
-      expect(missing()).toEqual({ blocks: 0, readings: 0 });
-    } finally {
-      db.close();
-    }
-    expect((await daemon.end('SIGTERM')).code).toBe(0);
-    const after = new SqliteDatabase(join(daemon.dataDir, DATABASE_FILE));
-    expect(after.pragma('integrity_check', { simple: true })).toBe('ok');
-    after.close();
-  }, 180_000);
+
+      for (let kill = 0; kill < KILLS; kill++) {
+        const killAfter = 1 + Math.floor(random() * (ROUND - 1));
+        let ended: Promise<unknown> | undefined;
+        for (let i = 0; i < ROUND; i++) {
+          await publish();
+          if (i === killAfter) ended = daemon.end('SIGKILL');
+        }
+        await ended;
+        await daemon.start();
+      }
+
+      const db = new SqliteDatabase(join(daemon.dataDir, DATABASE_FILE), { readonly: true });
+      try {
+        const storedBlocks = () => new Set(db.prepare('SELECT crc FROM waveforms').pluck().all() as number[]);
+        const storedReadings = () =>
+          new Set(
+            db
+              .prepare(
+                `SELECT p.name || ' ' || r.time_us || ' ' || CAST(r.value AS INTEGER)
+               FROM readings r JOIN points p ON p.id = r.point_id`,
+              )
+              .pluck()
+              .all() as string[],
+          );
+        const missing = () => {
+          const haveBlocks = storedBlocks();
+          const haveReadings = storedReadings();
+          return {
+            blocks: [...blocks].filter((crc) => !haveBlocks.has(crc)).length,
+            readings: [...readings].filter((key) => !haveReadings.has(key)).length,
+          };
+        };
+        // The broker still delivers what was not acknowledged; it has a deadline for it, not a guessed sleep.
+        await eventually('everything is delivered', () => {
+          const { blocks: b, readings: r } = missing();
+          return b + r === 0 ? true : undefined;
+        }).catch(() => undefined);
+        expect(missing()).toEqual({ blocks: 0, readings: 0 });
+      } finally {
+        db.close();
+      }
+      expect((await daemon.end('SIGTERM')).code).toBe(0);
+      const after = new SqliteDatabase(join(daemon.dataDir, DATABASE_FILE));
+      expect(after.pragma('integrity_check', { simple: true })).toBe('ok');
+      soakResult({ kills: KILLS, blocks: blocks.size, readings: readings.size, lost: 0 });
+      after.close();
+    },
+    soakTimeoutMs(180_000),
+  );
 });

@@ -1,0 +1,42 @@
+// Runs a soak: the same test as `npm test` runs, with a larger count, and prints its result as JSON.
+//   npm run soak -- torn --count 200
+//   npm run soak -- kill --count 200
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+
+/** Name, test file, count where none is given. */
+const SOAKS = {
+  torn: ['test/storage/torn-writes.test.ts', 200],
+  kill: ['test/e2e/kill.test.ts', 200],
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { count: { type: 'string' } },
+});
+const [name] = positionals;
+const soak = SOAKS[name];
+if (soak === undefined || positionals.length !== 1) {
+  process.stderr.write(`npm run soak -- NAME [--count N]; names: ${Object.keys(SOAKS).join(', ')}\n`);
+  process.exit(2);
+}
+const [file, usualCount] = soak;
+const folder = mkdtempSync(join(tmpdir(), 'sm-edge-soak-'));
+const result = join(folder, 'result.ndjson');
+try {
+  const { status } = spawnSync('npx', ['vitest', 'run', file], {
+    stdio: ['ignore', process.stderr, process.stderr],
+    env: {
+      ...process.env,
+      SM_EDGE_SOAK_COUNT: values.count ?? String(usualCount),
+      SM_EDGE_SOAK_RESULT: result,
+    },
+  });
+  if (status === 0) process.stdout.write(readFileSync(result, 'utf8'));
+  process.exitCode = status ?? 1;
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}

@@ -1,0 +1,4 @@
+import { serveWorker } from '../base/worker-call.js';
+import { integrityFindings } from './integrity.js';
+
+serveWorker({ check: integrityFindings });
