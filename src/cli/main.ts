@@ -12,6 +12,8 @@ const VERBS: readonly { readonly name: string; load(): Promise<{ register: Regis
   { name: 'features', load: () => import('./features.js') },
   { name: 'replay', load: () => import('./replay.js') },
   { name: 'models', load: () => import('./models.js') },
+  { name: 'scan', load: () => import('./scan.js') },
+  { name: 'probe', load: () => import('./probe.js') },
 ];
 
 /**

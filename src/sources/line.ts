@@ -137,6 +137,8 @@ async function openSerialPort(target: SerialPortSettings, signal: AbortSignal): 
         if (error === null) port.close();
       } else if (error === null || error === undefined) {
         closeWhenUnplugged(port, path);
+        // The library forgets to close the port of a stream that was destroyed: it would stay locked.
+        port.once('close', () => port.isOpen && port.close(() => undefined));
         resolve(port);
       } else reject(lineFault(error, target));
     });
