@@ -7,9 +7,11 @@ import type { Logger } from '../base/logger.js';
 import type { Metrics } from '../base/metrics.js';
 import type { Diagnosis } from '../diagnosis/diagnose.js';
 import type { Score } from '../scoring/score.js';
+import { isSound } from '../signals/quality.js';
 import type { Reading } from '../signals/reading.js';
 import type { SampleBlock } from '../signals/sample-block.js';
-import type { SignalBatch, SignalSink } from '../sources/part.js';
+import type { IntakeSink } from '../sources/intake/intake.js';
+import type { SignalBatch } from '../sources/part.js';
 import type { Store } from '../storage/store.js';
 import type { AnalysisClient } from './analysis/client.js';
 import type { Announcer } from './announcer.js';
@@ -23,7 +25,7 @@ export interface LiveDeps {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly newId: NewId;
-  readonly store: Pick<Store, 'write'>;
+  readonly store: Pick<Store, 'write' | 'fullness'>;
   readonly analysis: AnalysisClient;
   readonly assessor: Assessor;
   readonly alarms: AlarmEngine;
@@ -65,11 +67,11 @@ const SNAPSHOT_MS = 5_000;
 const STOP_TIMEOUT_MS = 3_000;
 
 /**
- * The daemon's way of a block: store it, put it into its ring, and for each full window: features, score, verdict,
+ * The daemon's way of a block: into its ring, and for each full window: features, score, verdict,
  * alarm. One window of a channel is under way at a time; where the analysis cannot keep up, windows are left out and
  * counted, never queued.
  */
-export class LivePipeline implements SignalSink {
+export class LivePipeline implements IntakeSink {
   readonly #deps: LiveDeps;
   readonly #tracks = new Map<string, Track>();
   readonly #underWay = new Set<Promise<unknown>>();
@@ -107,16 +109,18 @@ export class LivePipeline implements SignalSink {
     };
   }
 
-  offer(batch: SignalBatch): void {
-    // Blocks that nobody acknowledges live in their ring; they are stored when something happens.
-    if (batch.readings !== undefined && batch.readings.length > 0) this.#save({ readings: batch.readings });
-    this.#take(batch, false);
+  /** Blocks that nobody acknowledges live in their ring; they are stored when something happens. */
+  analyse({ readings = [], blocks = [] }: SignalBatch, stored: boolean): void {
+    for (const reading of readings) this.#takeReading(reading);
+    for (const block of blocks) this.#takeBlock(block, stored);
   }
 
-  async deliver(batch: SignalBatch): Promise<void> {
-    // Analysis does not wait for the disk: an alarm must not be late because a card is slow.
-    this.#take(batch, true);
-    await this.#deps.store.write(batch);
+  store(batch: SignalBatch): Promise<void> {
+    return this.#deps.store.write(batch);
+  }
+
+  pressure(): number {
+    return this.#deps.store.fullness;
   }
 
   /** Begins no more windows; resolves when those under way are done, or after the deadline. */
@@ -138,18 +142,13 @@ export class LivePipeline implements SignalSink {
     }
   }
 
-  #take({ readings = [], blocks = [] }: SignalBatch, stored: boolean): void {
-    for (const reading of readings) this.#takeReading(reading);
-    for (const block of blocks) this.#takeBlock(block, stored);
-  }
-
   #takeReading(reading: Reading): void {
     const { alarms, announcer, assessor, board, newId } = this.#deps;
     this.#counters.readings.inc({ quality: reading.quality });
     board.reading(reading);
     const correlationId = newId();
     const transitions = [...alarms.evaluateReading(reading)];
-    if (reading.quality === 'good') {
+    if (isSound(reading.quality, reading.reason)) {
       const { worst } = assessor.reading(reading.point, reading.value);
       if (worst !== undefined) {
         board.score(reading.point, reading.timeMs, worst);

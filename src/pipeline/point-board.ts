@@ -18,13 +18,18 @@ interface Entry {
 /** Points shown at most: a wildcard subscription must not fill the memory with names. */
 const MAX_POINTS = 10_000;
 
+/** A reading that is older than the one shown by more than this is shown, milliseconds. */
+const SET_BACK_MS = 10 * 60_000;
+
 /** The newest value, score and verdict of each point: what is shown live. */
 export class PointBoard {
   readonly #entries = new Map<string, Entry>();
 
   reading({ point, timeMs, value, unit, quality }: Reading): void {
     const entry = this.#entry(point);
-    if (entry === undefined || timeMs < entry.timeMs) return;
+    if (entry === undefined) return;
+    // Late by so much it is no latecomer but the clock that was set back.
+    if (timeMs < entry.timeMs && timeMs > entry.timeMs - SET_BACK_MS) return;
     entry.timeMs = timeMs;
     entry.unit = unit;
     entry.value = quality === 'bad' ? undefined : value;

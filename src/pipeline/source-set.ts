@@ -1,51 +1,40 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../base/clock.js';
-import { withDeadline } from '../base/deadline.js';
-import { toErrorRecord, toSmEdgeError } from '../base/errors.js';
-import type { Logger } from '../base/logger.js';
-import type { Metrics } from '../base/metrics.js';
-import type { Random } from '../base/random.js';
+import { SteadyClock } from '../base/steady-clock.js';
+import { systemTimeWatch } from '../base/system-time.js';
 import type { SourceConfig } from '../sources/index.js';
-import { createSource } from '../sources/index.js';
-import type { SignalBatch, SignalSink, Source, SourceMemory, SourceStatus } from '../sources/part.js';
+import type { Source } from '../sources/part.js';
 import { SharedResources } from '../sources/shared.js';
 import type { SourceView } from './snapshot.js';
+import { SupervisedSource, type SupervisorDeps } from './supervised-source.js';
 
-export interface SourceSetDeps {
-  readonly gatewayId: string;
+export interface SourceSetDeps extends Omit<SupervisorDeps, 'clock' | 'shared'> {
   readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-  readonly sink: SignalSink;
-  memoryOf(sourceId: string): SourceMemory;
-  /** A source went from good to not good, or back. */
-  onChange(id: string, type: string, status: SourceStatus): void;
 }
-
-interface Running {
-  readonly config: SourceConfig;
-  readonly hash: string;
-  readonly source: Source;
-  readonly counts: { readings: number; blocks: number; samples: number };
-}
-
-/** A source that does not stop within this time is left behind, milliseconds. */
-const STOP_TIMEOUT_MS = 6_000;
 
 /** The running sources. One source's fault, at its start too, touches no other. */
 export class SourceSet {
-  readonly #deps: SourceSetDeps;
-  readonly #running = new Map<string, Running>();
-  readonly #shared = new SharedResources();
-  readonly #state;
+  readonly #deps: SupervisorDeps;
+  readonly #running = new Map<string, SupervisedSource>();
 
   constructor(deps: SourceSetDeps) {
-    this.#deps = deps;
-    this.#state = deps.metrics.gauge('sm_edge_source_good', '1 while the source is good, else 0.', [
-      'source',
-      'type',
-    ]);
+    const { logger, metrics } = deps;
+    const clock = new SteadyClock(deps.clock, systemTimeWatch(deps.clock));
+    const jumps = metrics.counter(
+      'sm_edge_clock_jumps_total',
+      'Steps of the wall clock by more than a second.',
+    );
+    clock.onJump((byMs) => {
+      jumps.inc();
+      logger.warn({ byMs: Math.round(byMs) }, 'the wall clock was set; readings keep their order');
+    });
+    this.#deps = {
+      ...deps,
+      memoryOf: (id) => deps.memoryOf(id),
+      onChange: (...change) => deps.onChange(...change),
+      clock,
+      shared: new SharedResources(),
+    };
   }
 
   /** Starts what is new, stops what is gone, restarts what changed; leaves the rest alone. */
@@ -66,69 +55,20 @@ export class SourceSet {
   }
 
   views(): SourceView[] {
-    return [...this.#running.values()].map(({ config, source, counts }) => ({
-      id: config.id,
-      type: config.type,
-      part: `source ${config.id}`,
-      ...source.status,
-      ...counts,
-    }));
+    return [...this.#running.values()].map(({ view }) => view);
   }
 
   async #start(config: SourceConfig, hash: string): Promise<void> {
-    const { id, type } = config;
-    const { gatewayId, clock, random, metrics, sink, memoryOf, onChange } = this.#deps;
-    const logger = this.#deps.logger.child({ source: id });
-    const counts = { readings: 0, blocks: 0, samples: 0 };
-    const count = ({ readings = [], blocks = [] }: SignalBatch) => {
-      counts.readings += readings.length;
-      counts.blocks += blocks.length;
-      for (const block of blocks) counts.samples += block.samples.length;
-    };
-    const source = await createSource(config, {
-      gatewayId,
-      clock,
-      random,
-      logger,
-      metrics,
-      sink: {
-        offer(batch) {
-          count(batch);
-          sink.offer(batch);
-        },
-        deliver(batch) {
-          count(batch);
-          return sink.deliver(batch);
-        },
-      },
-      memory: memoryOf(id),
-      shared: this.#shared,
-      onStatus: (status) => {
-        this.#state.set({ source: id, type }, status.state === 'good' ? 1 : 0);
-        onChange(id, type, status);
-      },
-    });
-    this.#running.set(id, { config, hash, source, counts });
-    this.#state.set({ source: id, type }, 0);
-    try {
-      await source.start();
-    } catch (thrown) {
-      const error = toSmEdgeError(thrown, 'SOURCE_START');
-      logger.error({ error: toErrorRecord(error) }, 'the source cannot start');
-      onChange(id, type, { state: 'failed', reason: error.message, sinceMs: clock.nowMs() });
-    }
+    const logger = this.#deps.logger.child({ source: config.id });
+    const running = new SupervisedSource(config, hash, { ...this.#deps, logger });
+    this.#running.set(config.id, running);
+    await running.start();
   }
 
   async #stop(id: string): Promise<void> {
     const running = this.#running.get(id);
-    if (running === undefined) return;
     this.#running.delete(id);
-    this.#state.remove({ source: id, type: running.config.type });
-    try {
-      await withDeadline(this.#deps.clock, `stop of source ${id}`, STOP_TIMEOUT_MS, running.source.stop());
-    } catch (thrown) {
-      this.#deps.logger.warn({ source: id, error: toErrorRecord(thrown) }, 'the source did not stop cleanly');
-    }
+    await running?.stop();
   }
 }
 

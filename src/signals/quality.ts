@@ -12,6 +12,7 @@ export type QualityReason =
   | 'clipping'
   | 'constant'
   | 'dropout'
+  | 'dc-offset'
   | 'sample-rate'
   | 'clock-unsynchronised'
   | 'stale';
@@ -20,3 +21,10 @@ const RANK: Readonly<Record<Quality, number>> = { good: 0, uncertain: 1, bad: 2 
 
 /** The worse of the two. */
 export const worseQuality = (a: Quality, b: Quality): Quality => (RANK[a] >= RANK[b] ? a : b);
+
+/**
+ * May the value be judged (scored, averaged, learned from)? Good ones, and those of which the time alone is doubtful:
+ * a gateway that never hears of the right time must watch its machines all the same.
+ */
+export const isSound = (quality: Quality, reason: QualityReason | undefined): boolean =>
+  quality === 'good' || (quality === 'uncertain' && reason === 'clock-unsynchronised');

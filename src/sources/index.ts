@@ -19,7 +19,11 @@ export const sourceConfigSchema: z.ZodType<SourceConfig> = z.discriminatedUnion(
   sourceParts.map((part) => part.configSchema) as unknown as [Discriminable, ...Discriminable[]],
 );
 
-export function createSource(config: SourceConfig, deps: SourceDeps): Promise<Source> {
-  const part = sourceParts.find(({ type }) => type === config.type)!;
-  return part.create(config as never, deps);
-}
+/** Do blocks of this source come about as fast as they were sampled? Not those of a folder of files. */
+export const isPaced = (config: SourceConfig): boolean => partOf(config).paced !== false;
+
+export const createSource = (config: SourceConfig, deps: SourceDeps): Promise<Source> =>
+  partOf(config).create(config, deps);
+
+const partOf = (config: SourceConfig): SourcePart<SourceConfig> =>
+  sourceParts.find(({ type }) => type === config.type) as unknown as SourcePart<SourceConfig>;

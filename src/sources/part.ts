@@ -72,6 +72,8 @@ export interface SourcePart<C extends { readonly id: string; readonly type: stri
   readonly type: C['type'];
   /** The whole entry of `sources:`, `id` and `type` included; strict. */
   readonly configSchema: z.ZodType<C>;
+  /** False where blocks do not come about as fast as they were sampled (files), so that their rate cannot be measured. */
+  readonly paced?: boolean;
   /** Loads the code that does the work only now: a gateway without a serial line holds no serial driver in memory. */
   create(config: C, deps: SourceDeps): Promise<Source>;
 }

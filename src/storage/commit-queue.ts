@@ -54,6 +54,12 @@ export class CommitQueue {
     };
   }
 
+  /** How full the queue is, 0 to 1. */
+  get fullness(): number {
+    const { maxBatches, maxBytes } = this.#options;
+    return Math.max(this.#waiting.length / maxBatches, this.#waitingBytes / maxBytes);
+  }
+
   /** Resolves after the commit that holds the batch. */
   write(batch: WriteBatch): Promise<void> {
     const bytes = sizeOf(batch);

@@ -142,6 +142,11 @@ export class Store {
     return this.#queue.write(batch);
   }
 
+  /** How full the queue of what waits for the disk is, 0 to 1. */
+  get fullness(): number {
+    return this.#queue.fullness;
+  }
+
   readings(point: string, fromMs: number, toMs: number, limit: number): Promise<Reading[]> {
     return this.#call('readings', { point, fromMs, toMs, limit } satisfies Span);
   }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { duration, identifier } from '../../base/schema.js';
+import { intakeShape } from '../intake/config.js';
 import { connectionSchema } from './config-connection.js';
 import { placePoint, pointSchema } from './config-point.js';
 import { waveformSchema } from './config-waveform.js';
@@ -69,6 +70,7 @@ export const modbusConfigSchema = z
   .strictObject({
     id: identifier().describe('Name of this source, unique in the gateway'),
     type: z.literal('modbus').describe('Modbus client: TCP, RTU, or RTU over TCP'),
+    ...intakeShape,
     connection: connectionSchema,
     units: z
       .array(unitSchema)

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { byteSize, duration, identifier } from '../../base/schema.js';
 import { POINT_NAME } from '../../signals/point.js';
+import { intakeShape } from '../intake/config.js';
 import { payloadChannels, payloadSchema } from '../payloads/index.js';
 import { fillTemplate, templateNames, topicFilterFault, topicPattern } from './topic-filter.js';
 
@@ -172,6 +173,7 @@ const subscriptionSchema = z
 export const mqttConfigSchema = z.strictObject({
   id: identifier().describe('Name of this source, unique in the gateway'),
   type: z.literal('mqtt').describe('An MQTT broker'),
+  ...intakeShape,
   broker: brokerSchema,
   subscriptions: z.array(subscriptionSchema).min(1).max(1000).describe('What to listen to'),
   maxPayload: byteSize({ minBytes: 64 })

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { duration, identifier } from '../../base/schema.js';
 import { POINT_NAME } from '../../signals/point.js';
+import { intakeShape } from '../intake/config.js';
 import { type LineTarget, serialPortShape } from '../line.js';
 import { payloadChannels, payloadSchema } from '../payloads/index.js';
 import { framingSchema } from './framing/index.js';
@@ -42,6 +43,7 @@ export const serialConfigSchema = z
   .strictObject({
     id: identifier().describe('Name of this source, unique in the gateway'),
     type: z.literal('serial').describe('Instruments that send of their own accord over a serial line'),
+    ...intakeShape,
     ...serialPortShape,
     path: serialPortShape.path.optional(),
     url: z
