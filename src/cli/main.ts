@@ -14,6 +14,9 @@ const VERBS: readonly { readonly name: string; load(): Promise<{ register: Regis
   { name: 'models', load: () => import('./models.js') },
   { name: 'scan', load: () => import('./scan.js') },
   { name: 'probe', load: () => import('./probe.js') },
+  { name: 'backup', load: () => import('./backup.js') },
+  { name: 'restore', load: () => import('./restore.js') },
+  { name: 'verify', load: () => import('./verify.js') },
 ];
 
 /**

@@ -195,7 +195,8 @@ function attempt<T>(work: () => T): { value?: T; error?: string } {
   }
 }
 
-const newPath = (path: string): string => `${path}.new`;
+/** Where a complete new database waits to take the place of `path`. */
+export const newPath = (path: string): string => `${path}.new`;
 
 function removeDatabase(path: string): void {
   for (const part of [...PARTS, '-journal']) rmSync(path + part, { force: true });

@@ -1,0 +1,59 @@
+import { statSync } from 'node:fs';
+import { integrityFindings } from '../integrity.js';
+import { SqliteDatabase } from '../sqlite.js';
+
+export interface CopyFacts {
+  readonly version: number;
+  /** Rows by table. */
+  readonly rows: Readonly<Record<string, number>>;
+  readonly bytes: number;
+}
+
+/** About how large a copy of a database becomes, bytes. */
+export function expectedBytes(path: string): number {
+  const db = new SqliteDatabase(path, { readonly: true });
+  try {
+    const pragma = (name: string) => Number(db.pragma(name, { simple: true }));
+    return (pragma('page_count') - pragma('freelist_count')) * pragma('page_size');
+  } finally {
+    db.close();
+  }
+}
+
+/**
+ * Copies a database as it is at this moment, without its free pages, into a new file, while others write to it: one
+ * read transaction, so the copy is of one commit (sqlite.org/lang_vacuum.html#vacuuminto). Blocks its thread.
+ */
+export function copyDatabase({ from, to }: { from: string; to: string }): void {
+  const db = new SqliteDatabase(from, { readonly: true, timeout: 30_000 });
+  try {
+    db.prepare('VACUUM INTO ?').run(to);
+  } finally {
+    db.close();
+  }
+}
+
+/** What is in a copy. @throws where it is damaged */
+export function copyFacts(path: string): CopyFacts {
+  const findings = integrityFindings(path);
+  if (findings.length > 0) throw new Error(findings[0]);
+  const db = new SqliteDatabase(path, { readonly: true });
+  try {
+    const tables = db
+      .prepare(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name",
+      )
+      .all() as { name: string }[];
+    const rows = tables.map(({ name }) => [
+      name,
+      Number((db.prepare(`SELECT count(*) AS rows FROM "${name}"`).get() as { rows: number }).rows),
+    ]);
+    return {
+      version: Number(db.pragma('user_version', { simple: true })),
+      rows: Object.fromEntries(rows),
+      bytes: statSync(path).size,
+    };
+  } finally {
+    db.close();
+  }
+}
