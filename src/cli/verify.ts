@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { SmEdgeError } from '../base/errors.js';
-import { manifestOf } from '../storage/backup/backup.js';
+import { manifestOf } from '../storage/backup/manifest.js';
 import { verifyBackup } from '../storage/backup/verify.js';
 import { integrityFindings } from '../storage/integrity.js';
 import type { RegisterVerb } from './context.js';

@@ -1,35 +1,15 @@
 import { createReadStream, createWriteStream, statSync } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
-import { z } from 'zod';
 import { type Clock, sleep } from '../../base/clock.js';
 import { SmEdgeError, toSmEdgeError } from '../../base/errors.js';
 import { WorkerClient } from '../../base/worker-call.js';
 import type { CopyFacts } from './copy.js';
+import type { BackupManifest } from './manifest.js';
 import { type EncryptFor, encrypted, isEncrypted, sha256OfFile, Tap } from './secrets.js';
 import { verifyBackup } from './verify.js';
-
-/** What lies beside a backup as `NAME.json`. */
-export const backupManifestSchema = z.strictObject({
-  format: z.literal('sm-edge-backup/1'),
-  file: z.string(),
-  gatewayId: z.string(),
-  time: z.string(),
-  encrypted: z.boolean(),
-  /** Of the file as it lies there. */
-  bytes: z.number(),
-  sha256: z.string(),
-  database: z.strictObject({
-    version: z.number(),
-    bytes: z.number(),
-    sha256: z.string(),
-    rows: z.record(z.string(), z.number()),
-  }),
-});
-
-export type BackupManifest = z.infer<typeof backupManifestSchema>;
 
 export interface BackupOptions {
   /** The database; others may write to it. */
@@ -119,17 +99,6 @@ export async function createBackup(options: BackupOptions): Promise<BackupManife
   } finally {
     if (copy !== partial) await rm(copy, { force: true });
     await worker.close();
-  }
-}
-
-/** The manifest beside a backup, or undefined. */
-export async function manifestOf(path: string): Promise<BackupManifest | undefined> {
-  const text = await readFile(`${path}.json`, 'utf8').catch(() => undefined);
-  if (text === undefined) return undefined;
-  try {
-    return backupManifestSchema.parse(JSON.parse(text));
-  } catch (cause) {
-    throw new SmEdgeError('BACKUP_DAMAGED', `${path}.json is no manifest of a backup`, { cause });
   }
 }
 

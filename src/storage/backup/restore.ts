@@ -6,8 +6,9 @@ import { SmEdgeError } from '../../base/errors.js';
 import { newPath } from '../damage.js';
 import { lockFolder } from '../folder-lock.js';
 import { MIGRATIONS } from '../migrations/index.js';
-import { flush, manifestOf } from './backup.js';
+import { flush } from './backup.js';
 import { copyFacts } from './copy.js';
+import { manifestOf } from './manifest.js';
 import type { DecryptWith } from './secrets.js';
 import { extractBackup } from './verify.js';
 

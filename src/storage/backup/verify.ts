@@ -4,8 +4,8 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { SmEdgeError, toSmEdgeError } from '../../base/errors.js';
-import type { BackupManifest } from './backup.js';
 import { copyFacts } from './copy.js';
+import type { BackupManifest } from './manifest.js';
 import { type DecryptWith, decrypted, sha256OfFile, Tap } from './secrets.js';
 
 /**
