@@ -1,3 +1,5 @@
+import { SAMPLE_OF_PAYLOADS } from './sample-of-payloads.js';
+
 /** How a config refers to the environment. */
 const fromEnvironment = (name: string) => `\${${name}}`;
 
@@ -168,6 +170,7 @@ export const SAMPLE_OF_THE_REST = {
             sentinel: -999,
           },
         },
+        ...SAMPLE_OF_PAYLOADS,
       ],
     },
   ],

@@ -9,10 +9,11 @@ import { sourceConfigSchema } from '#sm/sources/index.js';
 const DOCS = path.resolve(import.meta.dirname, '../../docs');
 const pages = readdirSync(DOCS).filter((file) => /^sources-.*\.md$/.test(file));
 
-describe.each(pages)('the complete example of docs/%s', (page) => {
+describe.each(pages)('the complete examples of docs/%s', (page) => {
   const text = readFileSync(path.join(DOCS, page), 'utf8');
-  const [, yaml] = /```yaml\n(sources:[\s\S]*?)```/.exec(text) ?? [];
-  const { sources } = parse(yaml ?? 'sources: []') as { sources: { id: string }[] };
+  const sources = [...text.matchAll(/```yaml\n(sources:[\s\S]*?)```/g)].flatMap(
+    ([, yaml]) => (parse(yaml!) as { sources: { id: string }[] }).sources,
+  );
 
   it('has sources', () => expect(sources.length).toBeGreaterThan(0));
 

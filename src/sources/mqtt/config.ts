@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { byteSize, duration, identifier } from '../../base/schema.js';
 import { POINT_NAME } from '../../signals/point.js';
 import { intakeShape } from '../intake/config.js';
-import { payloadChannels, payloadSchema } from '../payloads/index.js';
+import { payloadChannels, payloadNames, payloadSchema } from '../payloads/index.js';
 import { fillTemplate, templateNames, topicFilterFault, topicPattern } from './topic-filter.js';
 
 const topicFilter = () =>
@@ -153,6 +153,7 @@ const subscriptionSchema = z
     const known = [
       ...topicPattern(subscription.filter).names,
       ...(channels === undefined ? [] : ['channel']),
+      ...payloadNames(subscription.payload),
     ];
     const used = templateNames(subscription.point);
     const unknown = used.find((name) => !known.includes(name));

@@ -68,7 +68,9 @@ export class Intake {
 
   #decode(route: Route, decoder: PayloadDecoder, payload: Uint8Array, arrival: Arrival): Decoded | undefined {
     try {
-      return decoder.decode(payload, arrival);
+      const decoded = decoder.decode(payload, arrival);
+      if (decoded.partial !== undefined) this.#refuse(route, 'payload', decoded.partial);
+      return decoded;
     } catch (thrown) {
       this.#refuse(route, 'payload', toSmEdgeError(thrown, 'PAYLOAD_INVALID'));
       return undefined;

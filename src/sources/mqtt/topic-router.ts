@@ -1,6 +1,6 @@
 import { POINT_NAME } from '../../signals/point.js';
-import { createDecoder, payloadChannels } from '../payloads/index.js';
-import type { PayloadDecoder } from '../payloads/payload.js';
+import { createDecoder, payloadChannels, payloadNames } from '../payloads/index.js';
+import type { PayloadDecoder, PointOf } from '../payloads/payload.js';
 import type { Subscription } from './config.js';
 import { fillTemplate, pointSegment, type TopicPattern, topicPattern } from './topic-filter.js';
 
@@ -79,9 +79,14 @@ export class TopicRouter {
     for (const { subscription, levels } of matches) {
       const refusal = this.#refusal(topic, subscription, levels);
       if (refusal !== undefined) return { ...base, decoders: [], refusal };
-      decoders.push(
-        createDecoder(subscription.payload, (channel) => pointFor(subscription, levels, channel).point),
-      );
+      // Undefined only for names of the payload's own: those of the topic are checked by now.
+      const pointOf = (channel: string, names?: Readonly<Record<string, string>>) => {
+        if (names === undefined) return pointFor(subscription, levels, channel).point;
+        const { point, altered } = pointFor(subscription, { ...levels, ...names }, channel);
+        const owner = altered ? this.#ownerOf(point, `${topic} ${JSON.stringify(names)}`) : undefined;
+        return isPointName(point) && owner === undefined ? point : undefined;
+      };
+      decoders.push(createDecoder(subscription.payload, pointOf as PointOf));
     }
     return { ...base, decoders };
   }
@@ -91,19 +96,28 @@ export class TopicRouter {
     subscription: Subscription,
     levels: Readonly<Record<string, string>>,
   ): string | undefined {
+    // What the payload's own names make of the point is seen with its first message.
+    const own = Object.fromEntries(payloadNames(subscription.payload).map((name) => [name, 'x']));
     for (const channel of payloadChannels(subscription.payload) ?? ['']) {
-      const { point, altered } = pointFor(subscription, levels, channel);
-      if (point.length > 200 || !POINT_NAME.test(point))
-        return `"${point.slice(0, 200)}" is no name for a point`;
-      if (!altered) continue;
+      const { point, altered } = pointFor(subscription, { ...levels, ...own }, channel);
+      if (!isPointName(point)) return `"${point.slice(0, 200)}" is no name for a point`;
+      if (!altered || payloadNames(subscription.payload).length > 0) continue;
       // "hall 1" and "hall-1" would become the same point and mix two machines in silence.
-      const owner = this.#alteredPoints.get(point) ?? topic;
-      if (owner !== topic) return `the point ${point} already belongs to the topic ${owner}`;
-      this.#alteredPoints.set(point, topic);
+      const owner = this.#ownerOf(point, topic);
+      if (owner !== undefined) return `the point ${point} already belongs to the topic ${owner}`;
     }
     return undefined;
   }
+
+  /** Who else has a point whose name was altered; undefined where it is free, and now `claimant` has it. */
+  #ownerOf(point: string, claimant: string): string | undefined {
+    const owner = this.#alteredPoints.get(point) ?? claimant;
+    this.#alteredPoints.set(point, owner);
+    return owner === claimant ? undefined : owner;
+  }
 }
+
+const isPointName = (point: string): boolean => point.length <= 200 && POINT_NAME.test(point);
 
 function pointFor(
   subscription: Subscription,

@@ -3,7 +3,7 @@ import type { Reading } from '../../signals/reading.js';
 import { scalarReading, scalarShape } from '../scalar.js';
 import { BlockTiming } from './block-timing.js';
 import { NO_BLOCKS, NO_READINGS, type PayloadDecoder, type PayloadKind, type PointOf } from './payload.js';
-import { excerpt, invalidPayload, parseNumberText } from './text.js';
+import { asBuffer, excerpt, invalidPayload, parseNumberText } from './text.js';
 import { timestampMs, timeUnit } from './timestamp.js';
 
 const column = (what: string) =>
@@ -39,7 +39,7 @@ export const csvPayload = {
     const { separator, decimal, time } = config;
 
     const cells = (payload: Uint8Array): string[][] => {
-      const text = Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString('utf8');
+      const text = asBuffer(payload).toString('utf8');
       const lines = text.split(/\r?\n/).slice(config.skipLines);
       return lines.filter((line) => line.trim() !== '').map((line) => line.split(separator));
     };

@@ -3,7 +3,7 @@ import type { Reading } from '../../signals/reading.js';
 import { scalarReading, scalarShape } from '../scalar.js';
 import { channelName } from './channel-name.js';
 import { NO_BLOCKS, type PayloadDecoder, type PayloadKind, type PointOf } from './payload.js';
-import { excerpt, invalidPayload, parseNumberText } from './text.js';
+import { asBuffer, excerpt, invalidPayload, parseNumberText } from './text.js';
 
 const LONGEST_TEXT_BYTES = 4_096;
 
@@ -75,7 +75,7 @@ export const patternPayload = {
       decode(payload, arrival) {
         if (payload.length > LONGEST_TEXT_BYTES)
           throw invalidPayload(`${payload.length} bytes are more than the ${LONGEST_TEXT_BYTES} of a line`);
-        const text = Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString('utf8');
+        const text = asBuffer(payload).toString('utf8');
         const groups = pattern.exec(text)?.groups;
         if (groups === undefined) throw invalidPayload(`${excerpt(text)} does not match the pattern`);
         const readings: Reading[] = [];

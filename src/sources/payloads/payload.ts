@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { SmEdgeError } from '../../base/errors.js';
 import type { Reading } from '../../signals/reading.js';
 import type { SampleBlock } from '../../signals/sample-block.js';
 
@@ -11,6 +12,8 @@ export interface Decoded {
   /** Interruptions of a continuous stream before this payload, and the blocks that are known to be lost in them. */
   readonly gaps?: number;
   readonly lostBlocks?: number;
+  /** What could not be used of it, where the rest could. */
+  readonly partial?: SmEdgeError;
 }
 
 /** When a message came in. */
@@ -27,8 +30,14 @@ export interface PayloadDecoder {
   decode(payload: Uint8Array, arrival: Arrival): Decoded;
 }
 
-/** Names the point of a channel; a payload without channels asks for the empty one. */
-export type PointOf = (channel: string) => string;
+/**
+ * Names the point of a channel; a payload without channels asks for the empty one. `names` are what the payload
+ * itself brings for the template (`PayloadKind.names`); undefined where they make no name for a point.
+ */
+export interface PointOf {
+  (channel: string): string;
+  (channel: string, names: Readonly<Record<string, string>>): string | undefined;
+}
 
 /** A payload kind is one file here and one line in index.ts. */
 export interface PayloadKind<C extends { readonly kind: string }> {
@@ -36,6 +45,8 @@ export interface PayloadKind<C extends { readonly kind: string }> {
   readonly configSchema: z.ZodType<C>;
   /** Names of the channels in one payload; the point template then holds `{channel}`. */
   channels?(config: C): readonly string[] | undefined;
+  /** Further names that each payload brings for the point template, such as tags. */
+  names?(config: C): readonly string[];
   createDecoder(config: C, pointOf: PointOf): PayloadDecoder;
 }
 

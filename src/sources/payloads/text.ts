@@ -21,3 +21,7 @@ export function excerpt(text: string, characters = 40): string {
   const start = text.slice(0, characters).replace(/[^\x20-\x7e]/g, '?');
   return JSON.stringify(text.length > characters ? `${start}…` : start);
 }
+
+/** The same bytes as a Buffer, without a copy. */
+export const asBuffer = (payload: Uint8Array): Buffer =>
+  Buffer.isBuffer(payload) ? payload : Buffer.from(payload.buffer, payload.byteOffset, payload.length);

@@ -116,7 +116,7 @@ export const waveformPayload = {
   configSchema,
   channels: (config: WaveformConfig) => config.channels,
   createDecoder(config: WaveformConfig, pointOf: PointOf): PayloadDecoder {
-    const points = (config.channels ?? ['']).map(pointOf);
+    const points = (config.channels ?? ['']).map((channel) => pointOf(channel));
     const channels = points.length;
     const { encoding, layout, header } = config;
     const sampleBytes = bytesPerSample(encoding);

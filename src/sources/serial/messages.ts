@@ -26,7 +26,7 @@ export class Messages {
   constructor(configs: readonly MessageConfig[]) {
     this.#messages = configs.map(({ match, point, payload }) => ({
       match: match === undefined ? undefined : { offset: match.offset, bytes: Buffer.from(match.hex, 'hex') },
-      decoder: createDecoder(payload, (channel) => point.replaceAll('{channel}', channel)),
+      decoder: createDecoder(payload, (channel: string) => point.replaceAll('{channel}', channel)),
     }));
   }
 

@@ -1,0 +1,86 @@
+/** Subscriptions with the payload kinds that the other samples leave out: the reference takes its examples from them. */
+export const SAMPLE_OF_PAYLOADS = [
+  {
+    filter: 'hall/{machine}/state',
+    point: '{machine}.motor.{channel}',
+    payload: {
+      kind: 'json',
+      time: { path: '$.ts', unit: 's' },
+      values: [
+        {
+          channel: 'temperature',
+          path: '$.motor.temperature',
+          unit: 'degC',
+          range: [-40, 200],
+          sentinel: -999,
+        },
+      ],
+    },
+  },
+  {
+    filter: 'hall/{machine}/vibration',
+    point: '{machine}.acceleration',
+    payload: {
+      kind: 'json',
+      value: '$.samples',
+      encoding: 'int16le',
+      sampleRatePath: '$.rate',
+      sequencePath: '$.number',
+      unit: 'g',
+    },
+  },
+  {
+    filter: 'hall/{machine}/cbor',
+    point: '{machine}.bearing-de.{channel}',
+    payload: {
+      kind: 'cbor',
+      time: { path: '$.ts', unit: 's' },
+      values: [
+        { channel: 'temperature', path: '$.t', unit: 'degC', range: [-40, 200], sentinel: -999 },
+        { channel: 'humidity', path: '$.h', unit: '%' },
+      ],
+    },
+  },
+  {
+    filter: 'hall/{machine}/wave',
+    point: '{machine}.bearing-nde.acceleration',
+    payload: {
+      kind: 'cbor',
+      value: '$.samples',
+      encoding: 'int16le',
+      sampleRatePath: '$.rate',
+      sequencePath: '$.number',
+      unit: 'g',
+      range: [-50, 50],
+      sentinel: -999,
+    },
+  },
+  {
+    filter: 'hall/{machine}/velocity',
+    point: '{machine}.bearing-nde.velocity',
+    payload: { kind: 'cbor', value: '$.samples', sampleRateHz: 1000, unit: 'mm/s' },
+  },
+  {
+    filter: 'telegraf/#',
+    point: '{machine}.{channel}',
+    payload: {
+      kind: 'line-protocol',
+      tags: ['machine'],
+      values: [
+        {
+          channel: 'temperature',
+          field: 'value',
+          measurement: 'temp',
+          unit: 'degC',
+          range: [-40, 200],
+          sentinel: -999,
+        },
+      ],
+    },
+  },
+  {
+    filter: 'hall/{machine}/wav',
+    point: '{machine}.{channel}.sound-level',
+    payload: { kind: 'wav', unit: 'Pa', fullScale: 20, channels: ['left', 'right'] },
+  },
+];
