@@ -60,3 +60,38 @@ export class PseudoSerialPort {
     await rm(this.#folder, { recursive: true, force: true });
   }
 }
+
+/** Two serial ports (pseudo terminals of socat) with a cable between them. */
+export class PtyPair {
+  readonly a: string;
+  readonly b: string;
+  readonly #folder: string;
+  readonly #process: ChildProcess;
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+    this.a = path.join(folder, 'a');
+    this.b = path.join(folder, 'b');
+    const end = (link: string) => `PTY,link=${link},rawer,echo=0`;
+    this.#process = spawn(findProgram('socat')!, [end(this.a), end(this.b)], { stdio: 'ignore' });
+  }
+
+  static async open(): Promise<PtyPair> {
+    const pair = new PtyPair(await mkdtemp(path.join(tmpdir(), 'sm-edge-pty-')));
+    const deadline = performance.now() + 10_000;
+    while (!existsSync(pair.a) || !existsSync(pair.b)) {
+      if (performance.now() > deadline) throw new Error('socat made no ports within 10 s');
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    return pair;
+  }
+
+  async stop(): Promise<void> {
+    if (this.#process.exitCode === null && this.#process.signalCode === null) {
+      const ended = new Promise((resolve) => this.#process.once('exit', resolve));
+      this.#process.kill('SIGTERM');
+      await ended;
+    }
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}

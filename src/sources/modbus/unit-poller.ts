@@ -130,7 +130,8 @@ export class UnitPoller {
           this.#replanAtMs = clock.monotonicMs() + REPLAN_MS;
           continue;
         }
-        if (answer !== 'refused') this.#askAgainMs.set(request, clock.monotonicMs() + REFUSED_MS);
+        if (answer !== 'refused' && isLasting(answer))
+          this.#askAgainMs.set(request, clock.monotonicMs() + REFUSED_MS);
         refused.push(...request.points.map(({ config }) => config.point));
         readings.push(...reader.lost([request], 'device-error'));
       } else {
@@ -196,6 +197,9 @@ const exceptionOf = (error: SmEdgeError): unknown => error.details.exception;
 /** Exceptions 2 and 3: one register of the request is illegal, or the length is. */
 const isAddressFault = (error: SmEdgeError): boolean =>
   error.code === 'MODBUS_EXCEPTION' && (exceptionOf(error) === 2 || exceptionOf(error) === 3);
+
+/** Exceptions 1 to 3: the device has no such register, which will not change within seconds. */
+const isLasting = (error: SmEdgeError): boolean => exceptionOf(error) === 1 || isAddressFault(error);
 
 /** Exceptions 10 and 11: a gateway answers for a unit that does not. */
 const isGatewayFault = (error: SmEdgeError): boolean =>
