@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { AlarmEngine } from './alarms/engine.js';
 import type { Clock } from './base/clock.js';
-import { toErrorRecord } from './base/errors.js';
+import { SmEdgeError, toErrorRecord } from './base/errors.js';
 import type { HealthReport, PartHealth } from './base/health.js';
 import { idGenerator, type NewId } from './base/ids.js';
 import type { Logger } from './base/logger.js';
@@ -29,6 +29,7 @@ import { BUNDLED_MODELS_DIR, ModelStore } from './scoring/model-store.js';
 import { quarantine } from './scoring/quarantine.js';
 import { Scorer } from './scoring/scorer.js';
 import { catalogueOf } from './scoring/selection.js';
+import type { IngestResult } from './sources/http/door.js';
 import { type StoreChange, StoreHealth } from './storage/health.js';
 import { Store } from './storage/store.js';
 
@@ -196,6 +197,18 @@ export class Gateway {
   /** Calls `listener` with every event from now on; for a screen, not for work that must not be missed. */
   async onEvent(name: string, listener: (event: GatewayEvent) => Promise<void>): Promise<void> {
     await this.#running?.bus.subscribe({ name, handler: listener });
+  }
+
+  /**
+   * Takes in what was posted; resolves once it is on disk. Without a source of type `http` in the config one with
+   * the defaults is started at the first request.
+   */
+  async ingest(document: unknown, key: string | undefined): Promise<IngestResult> {
+    const { sources } = this.#running ?? {};
+    if (sources === undefined || !this.#ready)
+      throw new SmEdgeError('NOT_READY', 'the gateway is starting or stopping', { retryable: true });
+    const door = await sources.ingestDoor();
+    return door.ingest(document, key);
   }
 
   async #assemble(): Promise<Running> {

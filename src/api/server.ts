@@ -12,7 +12,12 @@ export interface ApiDeps {
   health(): HealthReport;
   /** True once every part has been started, and until the gateway stops. */
   ready(): boolean;
+  /** The groups of routes under /api/v1. */
+  readonly routes?: readonly RouteGroup[];
 }
+
+/** Adds routes that belong together. */
+export type RouteGroup = (app: FastifyInstance) => void;
 
 /** No request of today's API has a body; a larger one is refused before it is read. */
 const BODY_LIMIT_BYTES = 64 * 1024;
@@ -27,7 +32,27 @@ interface Problem {
   readonly detail: string;
   /** The house's stable error code. */
   readonly code: string;
+  readonly hint?: string;
+  readonly errors?: unknown;
 }
+
+/** Status of an error that says none: a client's fault by its code, a retryable one is worth another try later. */
+function statusOf(error: FastifyError | SmEdgeError): number {
+  if (!(error instanceof SmEdgeError)) return error.statusCode ?? 500;
+  const known = STATUS_OF_CODE[error.code];
+  return known ?? (error.retryable ? 503 : 500);
+}
+
+const STATUS_OF_CODE: Readonly<Record<string, number>> = {
+  INGEST_INVALID: 422,
+  IDEMPOTENCY_KEY_REUSED: 422,
+  KEY_REQUIRED: 401,
+  NOT_FOUND: 404,
+  BAD_REQUEST: 400,
+};
+
+/** Said to a client that is to come again, seconds. */
+const RETRY_AFTER_S = 5;
 
 const problem = (status: number, code: string, detail: string): Problem => ({
   type: 'about:blank',
@@ -49,20 +74,21 @@ export function createApi(deps: ApiDeps): FastifyInstance {
     forceCloseConnections: true,
   }) as unknown as FastifyInstance;
 
-  app.setErrorHandler((error: FastifyError, _request, reply) => {
-    const status = error.statusCode ?? 500;
-    if (status >= 500) deps.logger.error({ err: error }, 'request failed');
-    const code = error instanceof SmEdgeError ? error.code : (error.code ?? 'INTERNAL');
+  app.setErrorHandler((error: FastifyError | SmEdgeError, _request, reply) => {
+    const status = statusOf(error);
+    const known = error instanceof SmEdgeError;
+    if (status >= 500 && status !== 503) deps.logger.error({ err: error }, 'request failed');
+    if (status === 503) reply.header('retry-after', RETRY_AFTER_S);
+    const code = known ? error.code : (error.code ?? 'INTERNAL');
+    const secret = status >= 500 && !(known && error.retryable);
     return reply
       .code(status)
       .type('application/problem+json')
-      .send(
-        problem(
-          status,
-          code,
-          status >= 500 ? 'the gateway could not answer; its log says why' : error.message,
-        ),
-      );
+      .send({
+        ...problem(status, code, secret ? 'the gateway could not answer; its log says why' : error.message),
+        ...(known && error.hint !== undefined && !secret ? { hint: error.hint } : {}),
+        ...(known && error.details.errors !== undefined ? { errors: error.details.errors } : {}),
+      });
   });
   app.setNotFoundHandler((request, reply) =>
     reply
@@ -83,6 +109,7 @@ export function createApi(deps: ApiDeps): FastifyInstance {
   app.get('/metrics', async (_request, reply) =>
     reply.type(deps.metrics.registry.contentType).send(await deps.metrics.registry.metrics()),
   );
+  for (const group of deps.routes ?? []) group(app);
   return app;
 }
 

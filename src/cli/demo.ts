@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { createApi, listen } from '../api/server.js';
+import { createGatewayApi } from '../api/gateway-api.js';
+import { listen } from '../api/server.js';
 import { systemClock } from '../base/clock.js';
 import { formatDuration } from '../base/duration.js';
 import { createLogger } from '../base/logger.js';
@@ -95,12 +96,7 @@ export const register: RegisterVerb = (program, context, exit) => {
       writeFileSync(file, text);
       const { config, hash } = parseConfig(file, text, {});
       const gateway = new Gateway({ config, configHash: hash, clock, random: systemRandom, logger });
-      const api = createApi({
-        logger,
-        metrics: gateway.metrics,
-        health: () => gateway.health(),
-        ready: () => gateway.ready,
-      });
+      const api = createGatewayApi(gateway, { logger: logger, keys: config.http.keys });
       try {
         const port = await listen(api, config.http.listen);
         await gateway.start();

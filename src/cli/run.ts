@@ -1,4 +1,5 @@
-import { createApi, listen } from '../api/server.js';
+import { createGatewayApi } from '../api/gateway-api.js';
+import { listen } from '../api/server.js';
 import { systemClock } from '../base/clock.js';
 import { toErrorRecord } from '../base/errors.js';
 import { createLogger } from '../base/logger.js';
@@ -31,12 +32,7 @@ export const register: RegisterVerb = (program, context, exit) => {
     const clock = systemClock;
     const stop = untilSignal(clock);
     const gateway = new Gateway({ config, configHash: hash, clock, random: systemRandom, logger });
-    const api = createApi({
-      logger: logger.child({ part: 'http' }),
-      metrics: gateway.metrics,
-      health: () => gateway.health(),
-      ready: () => gateway.ready,
-    });
+    const api = createGatewayApi(gateway, { logger: logger.child({ part: 'http' }), keys: config.http.keys });
     const reload = () => {
       try {
         const next = loadConfig(file, context.env);

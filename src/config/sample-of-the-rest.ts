@@ -9,6 +9,13 @@ export const SAMPLE_OF_THE_REST = {
   storage: { path: '/var/lib/sm-edge' },
   sources: [
     {
+      id: 'posted',
+      type: 'http',
+      points: ['oven-*', 'pump-1.*'],
+      quality: [{ points: ['*.temperature'], constant: '1h' }],
+      overload: { policy: 'discard-oldest', points: [{ points: ['*.energy'], policy: 'discard-newest' }] },
+    },
+    {
       id: 'motor-bus',
       type: 'modbus',
       connection: { transport: 'rtu', path: '/dev/serial/by-id/usb-adapter', silence: '4ms' },

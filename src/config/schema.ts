@@ -29,7 +29,14 @@ export const gatewayConfigSchema = z.strictObject({
     .strictObject({
       listen: listenAddress()
         .prefault('127.0.0.1:8080')
-        .describe('Address of health and metrics; keep it on loopback or behind a proxy'),
+        .describe('Address of health, metrics and the API; keep it on loopback or behind a proxy'),
+      keys: z
+        .array(z.string().min(16).max(200))
+        .max(100)
+        .default([])
+        .describe(
+          'Keys for the API (header X-API-Key), best from !file; without one only this machine gets in',
+        ),
     })
     .prefault({})
     .describe('HTTP'),

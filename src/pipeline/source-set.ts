@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../base/clock.js';
+import { SmEdgeError } from '../base/errors.js';
 import { SteadyClock } from '../base/steady-clock.js';
 import { systemTimeWatch } from '../base/system-time.js';
-import type { SourceConfig } from '../sources/index.js';
+import { type IngestDoor, isIngestDoor } from '../sources/http/door.js';
+import { type SourceConfig, sourceConfigSchema } from '../sources/index.js';
 import type { Source } from '../sources/part.js';
 import { SharedResources } from '../sources/shared.js';
 import type { SourceView } from './snapshot.js';
@@ -12,10 +14,15 @@ export interface SourceSetDeps extends Omit<SupervisorDeps, 'clock' | 'shared'> 
   readonly clock: Clock;
 }
 
+/** Id of the http source that stands in no config. */
+const IMPLICIT_HTTP = 'http-ingest';
+
 /** The running sources. One source's fault, at its start too, touches no other. */
 export class SourceSet {
   readonly #deps: SupervisorDeps;
   readonly #running = new Map<string, SupervisedSource>();
+  /** The start of the http source that stands in no config. */
+  #implicit: Promise<void> | undefined;
 
   constructor(deps: SourceSetDeps) {
     const { logger, metrics } = deps;
@@ -40,7 +47,10 @@ export class SourceSet {
   /** Starts what is new, stops what is gone, restarts what changed; leaves the rest alone. */
   async apply(configs: readonly SourceConfig[]): Promise<void> {
     const wanted = new Map(configs.map((config) => [config.id, { config, hash: hashOf(config) }]));
-    const leaving = [...this.#running].filter(([id, { hash }]) => wanted.get(id)?.hash !== hash);
+    const declared = configs.some(({ type }) => type === 'http');
+    const leaving = [...this.#running].filter(
+      ([id, { hash }]) => wanted.get(id)?.hash !== hash && (id !== IMPLICIT_HTTP || declared),
+    );
     await Promise.all(leaving.map(([id]) => this.#stop(id)));
     const coming = [...wanted.values()].filter(({ config }) => !this.#running.has(config.id));
     await Promise.all(coming.map(({ config, hash }) => this.#start(config, hash)));
@@ -52,6 +62,22 @@ export class SourceSet {
 
   get(id: string): Source | undefined {
     return this.#running.get(id)?.source;
+  }
+
+  /**
+   * Where posted data goes in: the source of type http, or one with the defaults, which is begun now.
+   * @throws SmEdgeError `INGEST_CLOSED` while it is not running
+   */
+  async ingestDoor(): Promise<IngestDoor> {
+    const declared = () => [...this.#running.values()].find(({ config }) => config.type === 'http');
+    if (declared() === undefined) {
+      const config = sourceConfigSchema.parse({ id: IMPLICIT_HTTP, type: 'http' });
+      this.#implicit = this.#start(config, hashOf(config));
+    }
+    await this.#implicit;
+    const source = declared()?.source;
+    if (isIngestDoor(source)) return source;
+    throw new SmEdgeError('INGEST_CLOSED', 'the http source is not running', { retryable: true });
   }
 
   views(): SourceView[] {

@@ -1,11 +1,12 @@
 import { z } from 'zod';
+import { httpPart } from './http/index.js';
 import { modbusPart } from './modbus/index.js';
 import { mqttPart } from './mqtt/index.js';
 import type { Source, SourceDeps, SourcePart } from './part.js';
 import { serialPart } from './serial/index.js';
 
 /** Every kind of source: one folder and one line here. */
-export const sourceParts = [modbusPart, mqttPart, serialPart] as const;
+export const sourceParts = [modbusPart, mqttPart, serialPart, httpPart] as const;
 
 type ConfigOf<P> = P extends SourcePart<infer C> ? C : never;
 

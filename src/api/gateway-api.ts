@@ -1,0 +1,19 @@
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from '../base/logger.js';
+import type { Gateway } from '../gateway.js';
+import { access } from './access.js';
+import { ingestRoutes } from './ingest.js';
+import { createApi } from './server.js';
+
+/** The whole HTTP interface of a gateway: a group of routes is one file here and one line below. */
+export const createGatewayApi = (
+  gateway: Gateway,
+  options: { readonly logger: Logger; readonly keys: readonly string[] },
+): FastifyInstance =>
+  createApi({
+    logger: options.logger,
+    metrics: gateway.metrics,
+    health: () => gateway.health(),
+    ready: () => gateway.ready,
+    routes: [access(options.keys), ingestRoutes(gateway)],
+  });
