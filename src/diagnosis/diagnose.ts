@@ -1,7 +1,7 @@
 import { bearingOrders } from '../features/bearing-orders.js';
 import { loadFft } from '../features/fft.js';
 import { type AnalysisSpec, isSound } from '../features/spec.js';
-import { type BearingEvidence, bearingEvidence, merit } from './bearing-evidence.js';
+import { type BearingEvidence, bearingEvidence, merit, meritBeside } from './bearing-evidence.js';
 import type { Diagnosis, Evidence, Fault } from './diagnosis.js';
 import { machineSpectra } from './machine-spectra.js';
 import { faultSentence } from './sentence.js';
@@ -14,11 +14,19 @@ export type { Diagnosis, Evidence, Fault } from './diagnosis.js';
 const LEAST_TURNS = 8;
 /** Modulation depth, summed over the harmonics, below which a line of the bearing is no damage. */
 const LEAST_DEPTH = 0.3;
+/**
+ * -ln of the share of recordings of sound bearings on which noise may make a case for a part: one in a thousand, and
+ * one in ten thousand where the speed is searched along with the fault and other lines get their chance.
+ */
+const LEAST_SURPRISE = { certain: Math.log(1000), searched: Math.log(10_000) } as const;
 /** The second part of the bearing must be this far behind the first, else both are possible. */
 const RIVAL_SHARE = { certain: 0.85, searched: 0.6 } as const;
+/** Share of its merit that a case must draw from lines that its rival does not explain. */
+const OWN_SHARE = 0.3;
+/** Turns of the shaft between whole order and fault frequency that slip can bridge, share of the frequency. */
+const HIDDEN_WITHIN = 0.01;
 /** A cage turns unevenly in many sound bearings: only a strong case is a fault. */
 const CAGE_DEPTH = 0.8;
-const CAGE_LEAD = 2;
 /** A converter that uses so few of its steps measures itself, not the machine. */
 const LEAST_LEVELS = 16;
 /** Samples that one transform takes. */
@@ -64,26 +72,38 @@ export async function diagnose(blocks: readonly Float32Array[], spec: AnalysisSp
   const speed = findShaftSpeed(spectra, declaredHz);
   const cases = orders === undefined ? [] : bearingEvidence(spectra, orders, speed);
   const verdict =
-    bearingVerdict(cases, speed) ??
+    bearingVerdict(cases, speed, orders !== undefined && isHidden(2 * orders.bsf)) ??
     shaftVerdict(shaftEvidence(spectra.vibration, speed, spec), speed) ??
     healthy(cases, speed, bearing !== undefined);
   return speed.certain ? { ...verdict, speedRpm: speed.shaftHz * 60 } : verdict;
 }
 
-function bearingVerdict(cases: readonly BearingEvidence[], speed: ShaftSpeed): Diagnosis | undefined {
-  const clear = cases.filter(isCase);
-  // A cage that is felt through another part's defect only carries that defect through the load zone.
-  const parts = clear.filter(({ part }) => part !== 'cage');
-  const [best, rival] = parts.length > 0 ? parts : clear;
+function bearingVerdict(
+  cases: readonly BearingEvidence[],
+  speed: ShaftSpeed,
+  ballHidden: boolean,
+): Diagnosis | undefined {
+  const [best] = cases.filter((each) => isCase(each, speed));
   if (best === undefined) return undefined;
-  const share = rival === undefined ? 0 : merit(rival) / merit(best);
+  // A rival need not be certain: it is enough that its lines explain the signal as well.
+  const rivals = cases
+    .filter((other) => other !== best && other.grounded && isDeep(other))
+    .map((other) => ({ part: other.part, share: shareOf(other, best) }))
+    .sort((a, b) => b.share - a.share);
+  const [rival] = rivals;
+  const share = rival?.share ?? 0;
+  if (best.part === 'cage' && ballHidden)
+    return unknown(
+      'the cage is felt, but so it is with a defect of a ball, whose own frequency lies on an order of the shaft',
+      best.lines,
+    );
   if (share > RIVAL_SHARE[speed.certain ? 'certain' : 'searched'])
     return unknown(
       `the bearing is modulated, but ${best.part} and ${rival!.part} explain it alike`,
       best.lines,
     );
-  const lead = best.weight - best.chance;
-  const confidence = Math.min(0.99, (lead / (lead + 1)) * (1 - share / 2) * (speed.certain ? 1 : 0.9));
+  const sure = 1 - Math.exp(-best.surprise / 7);
+  const confidence = Math.min(0.99, sure * (1 - share / 2) * (speed.certain ? 1 : 0.9));
   const fault: Fault = best.part;
   return {
     fault,
@@ -93,21 +113,37 @@ function bearingVerdict(cases: readonly BearingEvidence[], speed: ShaftSpeed): D
   };
 }
 
+/** Whether a fault frequency lies so near to a whole order that slip may put it there, where it cannot be told from it. */
+const isHidden = (order: number): boolean => Math.abs(order - Math.round(order)) < HIDDEN_WITHIN * order;
+
 function shaftVerdict(shaft: ShaftEvidence | undefined, speed: ShaftSpeed): Diagnosis | undefined {
   if (shaft === undefined) return undefined;
   const { fault, confidence, lines } = shaft;
   return { fault, confidence, evidence: lines, sentence: faultSentence(fault, lines, speed.shaftHz) };
 }
 
-/** Whether the lines are there for certain and deep enough to matter. */
-function isCase(evidence: BearingEvidence): boolean {
-  const lead = evidence.weight - evidence.chance;
-  if (evidence.part === 'cage') return lead > CAGE_LEAD && evidence.depth >= CAGE_DEPTH;
-  return lead > 0 && evidence.grounded && evidence.depth >= LEAST_DEPTH;
+/**
+ * How well a rival explains the signal against the best case: apart from the lines of both, if the best has others of
+ * its own or its sidebands make it a thousand times as likely.
+ */
+function shareOf(rival: BearingEvidence, best: BearingEvidence): number {
+  const own = meritBeside(best, rival);
+  const moreLikely = best.surprise - rival.surprise > LEAST_SURPRISE.certain;
+  const apart = moreLikely || own > OWN_SHARE * merit(best);
+  return (apart ? meritBeside(rival, best) : merit(rival)) / merit(best);
 }
 
+/** Whether the lines are there for certain and deep enough to matter. */
+const isCase = (evidence: BearingEvidence, { certain }: ShaftSpeed): boolean =>
+  evidence.grounded && evidence.surprise >= leastSurprise(certain) && isDeep(evidence);
+
+const leastSurprise = (certain: boolean) => LEAST_SURPRISE[certain ? 'certain' : 'searched'];
+
+const isDeep = ({ part, depth }: BearingEvidence): boolean =>
+  depth >= (part === 'cage' ? CAGE_DEPTH : LEAST_DEPTH);
+
 function healthy(cases: readonly BearingEvidence[], speed: ShaftSpeed, bearingKnown: boolean): Diagnosis {
-  const closest = cases.reduce((top, next) => Math.max(top, next.weight / next.chance), 0);
+  const closest = cases.reduce((top, next) => Math.max(top, next.surprise / leastSurprise(speed.certain)), 0);
   // A speed that was not found leaves room for a fault that was looked for in the wrong place.
   const confidence =
     (bearingKnown ? 0.9 : 0.6) * (speed.certain ? 1 : 0.6) * (1 - Math.min(0.7, closest / 3));

@@ -14,6 +14,8 @@ export interface MachineSpectra {
   readonly envelope: LineSpectrum;
   /** The same of the whitened signal: the whole band first, then halves and quarters of it. */
   readonly whitened: readonly WhitenedBand[];
+  /** Turns of the shaft in one spectrum of the whitened signal. */
+  readonly segmentTurns: number;
 }
 
 export interface WhitenedBand {
@@ -91,6 +93,7 @@ export function machineSpectra(
         blocks.length,
       ),
       envelope: envelope.result(reachHz),
+      segmentTurns: Math.min(ENVELOPE_TURNS, (block.length / sampleRateHz) * shaftHz),
       whitened: bands.map(({ plan, ...band }) => ({ ...band, spectrum: plan.result(reachHz) })),
     };
   } finally {

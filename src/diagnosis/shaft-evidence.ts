@@ -23,14 +23,17 @@ const CLEAR_RATIO = 5;
 /** Harmonics and half orders that looseness shows, at least. */
 const LOOSE_ORDERS = 6;
 const LOOSE_HALF_ORDERS = 3;
-/** Velocity below which a machine runs well whatever its pattern, mm/s RMS (well inside zone A of ISO 20816-3). */
-const QUIET_MM_PER_S = 0.2;
+/** Velocity below which a machine runs well whatever its pattern, mm/s RMS: the scale of ISO 10816-1 begins there. */
+const QUIET_MM_PER_S = 0.28;
 /** Misalignment and looseness are called only from here on, mm/s RMS (zone A of small machines ends at 0.71). */
 const NOTICEABLE_MM_PER_S = 0.71;
 /** A sideband this large beside the gear mesh, against the mesh itself, says that the teeth are not alike. */
 const SIDEBAND_SHARE = 0.5;
 const ORDERS = 10;
+/** ISO 20816-1: from 10 Hz on, from 2 Hz below 600 rpm. */
 const LOW_HZ = 10;
+const LOW_HZ_SLOW = 2;
+const SLOW_HZ = 10;
 const HIGH_HZ = 1000;
 
 interface VelocityLine {
@@ -58,7 +61,9 @@ export function shaftEvidence(
     return { order, frequencyHz, ratio, velocity: ratio > 0 ? toVelocity(amplitude, frequencyHz) : 0 };
   };
   const orders = Array.from({ length: ORDERS }, (_, i) => lineAt(i + 1));
-  const total = Math.sqrt(overallMeanSquare(vibration, toVelocity));
+  const total = Math.sqrt(
+    overallMeanSquare(vibration, toVelocity, speed.shaftHz < SLOW_HZ ? LOW_HZ_SLOW : LOW_HZ),
+  );
   const describe = (line: VelocityLine): Evidence => ({
     feature: `order.${line.order}x`,
     frequencyHz: line.frequencyHz,
@@ -96,6 +101,7 @@ export function shaftEvidence(
     first.ratio >= CLEAR_RATIO &&
     first.velocity >= QUIET_MM_PER_S &&
     second.velocity < SECOND_OF_UNBALANCE * first.velocity &&
+    first.velocity ** 2 >= orders.slice(1).reduce((sum, { velocity }) => sum + velocity ** 2, 0) &&
     share(first) >= DOMINANT_SHARE
   ) {
     const severity = total < NOTICEABLE_MM_PER_S ? 0.6 : 0.9;
@@ -113,14 +119,15 @@ function lineAmplitude({ amplitude, binHz }: LineSpectrum, frequencyHz: number):
   return Math.sqrt(sum);
 }
 
-/** Mean square of the velocity from 10 Hz to 1 kHz. */
+/** Mean square of the velocity up to 1 kHz. */
 function overallMeanSquare(
   { amplitude, binHz }: LineSpectrum,
   toVelocity: (amplitude: number, hz: number) => number,
+  lowHz: number,
 ): number {
   let sum = 0;
   const last = Math.min(amplitude.length - 1, Math.floor(HIGH_HZ / binHz));
-  for (let k = Math.max(1, Math.ceil(LOW_HZ / binHz)); k <= last; k++)
+  for (let k = Math.max(1, Math.ceil(lowHz / binHz)); k <= last; k++)
     sum += toVelocity(amplitude[k]!, k * binHz) ** 2;
   return sum;
 }

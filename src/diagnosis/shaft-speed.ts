@@ -30,6 +30,10 @@ const CERTAIN_LEAD = 4;
 const CERTAIN_ALONE_WEIGHT = 4;
 const CERTAIN_ALONE_FACTOR = 3;
 const LEAST_ORDER_WEIGHT = 0.3;
+/** Share of the weight on the multiples of one order from which the comb is that order's, not the shaft's. */
+const MULTIPLE_SHARE = 0.75;
+/** Weight on the other orders that proves the shaft's own turning all the same. */
+const LEAST_REST = 2;
 /** Speeds nearer than this to the best are the same speed, share. */
 const SAME_SPEED = 0.006;
 
@@ -55,18 +59,32 @@ export function findShaftSpeed(spectra: MachineSpectra, declaredHz: number): Sha
   const clear =
     weight >= CERTAIN_WEIGHT && (weight >= CERTAIN_FACTOR * second || weight >= second + CERTAIN_LEAD);
   const alone = weight >= CERTAIN_ALONE_WEIGHT && weight >= CERTAIN_ALONE_FACTOR * second;
-  const certain = clear || (alone && ordersSeen(spectra, speeds[best]!) >= 2);
+  const seen = orderWeights(spectra, speeds[best]!);
+  const certain =
+    (clear || (alone && seen.filter((each) => each >= LEAST_ORDER_WEIGHT).length >= 2)) && !isMultiple(seen);
   return { declaredHz, shaftHz: weight > 0 ? speeds[best]! : declaredHz, certain, evidenceAt };
 }
 
-/** Whole orders that stand out in the vibration or in its envelope. */
-function ordersSeen({ vibration, envelope }: MachineSpectra, shaftHz: number): number {
-  let seen = 0;
-  for (let order = 1; order <= VIBRATION_ORDERS; order++) {
-    const weight = orderWeight(vibration, shaftHz, order) + orderWeight(envelope, shaftHz, order);
-    if (weight >= LEAST_ORDER_WEIGHT) seen++;
+/** What each whole order weighs in vibration and envelope together, the first one first. */
+function orderWeights({ vibration, envelope }: MachineSpectra, shaftHz: number): number[] {
+  return Array.from(
+    { length: VIBRATION_ORDERS },
+    (_, i) => orderWeight(vibration, shaftHz, i + 1) + orderWeight(envelope, shaftHz, i + 1),
+  );
+}
+
+/**
+ * Whether nearly all lines lie on multiples of one order: then they are harmonics of something else, such as a bearing
+ * whose fault frequency is near four turns, and tell nothing of the shaft.
+ */
+function isMultiple(weights: readonly number[]): boolean {
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  for (let step = 2; step <= weights.length; step++) {
+    let sum = 0;
+    for (let order = step; order <= weights.length; order += step) sum += weights[order - 1]!;
+    if (sum > MULTIPLE_SHARE * total && total - sum < LEAST_REST) return true;
   }
-  return seen;
+  return false;
 }
 
 function combWeight(spectrum: LineSpectrum, shaftHz: number, orders: number): number {
@@ -85,10 +103,4 @@ function orderWeight({ amplitude, floor, binHz }: LineSpectrum, shaftHz: number,
     highest = Math.max(highest, amplitude[k]!);
   const most = order === 1 ? 2 * MAX_WEIGHT : MAX_WEIGHT;
   return Math.min(most, Math.log(value / floor[bin]! / LEAST_RATIO)) * (value / highest) ** 2;
-}
-
-/** Whether a frequency lies on a whole order of the shaft as near as the spectrum can tell. */
-export function onShaftOrder(spectrum: LineSpectrum, frequencyHz: number, shaftHz: number): boolean {
-  const order = frequencyHz / shaftHz;
-  return Math.abs(order - Math.round(order)) * shaftHz < 1.6 * spectrum.binHz;
 }

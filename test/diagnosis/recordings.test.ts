@@ -33,20 +33,27 @@ async function verdicts(name: string, nameplate: number): Promise<Map<string, Re
   return counts;
 }
 
+/** The declared speed, and up to 7 % beside it: the true one is found, or fault and speed are searched together. */
+const NAMEPLATES = [0.93, 0.96, 1, 1.04, 1.07];
+
 describe.skipIf(!has('cwru'))('CWRU', () => {
-  it.each([0.95, 1, 1.05])('with a nameplate off by %d', { timeout: 120_000 }, async (nameplate) => {
+  it.each(NAMEPLATES)('with a nameplate off by %d', { timeout: 120_000 }, async (nameplate) => {
     const counts = await verdicts('cwru', nameplate);
     expect(counts.get('normal normal')).toEqual({ normal: 4 });
-    expect(counts.get('de12k inner')!.inner).toBeGreaterThanOrEqual(6);
-    expect(counts.get('de12k outer')!.outer).toBeGreaterThanOrEqual(12);
-    expect(counts.get('de12k ball')!.ball).toBeGreaterThanOrEqual(nameplate === 1 ? 4 : 2);
-    expect(counts.get('fe12k inner')!.inner).toBe(3);
-    expect(counts.get('fe12k outer')!.outer).toBeGreaterThanOrEqual(5);
+    // The records that are called normal show nothing at the fault frequency: see docs/diagnosis.md.
+    expect(counts.get('de12k inner')).toEqual({ inner: 6, normal: 2 });
+    expect(counts.get('de12k outer')).toEqual({ outer: 12, normal: 2 });
+    const { ball, ...rest } = counts.get('de12k ball')!;
+    expect(ball).toBeGreaterThanOrEqual(4);
+    expect(Object.keys(rest)).toEqual(['normal']);
+    expect(counts.get('fe12k inner')).toEqual({ inner: 3 });
+    expect(counts.get('fe12k outer')).toEqual({ outer: 5, normal: 1 });
+    expect(counts.get('fe12k ball')).toEqual({ normal: 2, unknown: 1 });
   });
 });
 
 describe.skipIf(!has('hit-sm'))('HIT-SM', () => {
-  it.each([0.94, 1, 1.07])('with a nameplate off by %d', { timeout: 120_000 }, async (nameplate) => {
+  it.each(NAMEPLATES)('with a nameplate off by %d', { timeout: 120_000 }, async (nameplate) => {
     const counts = await verdicts('hit-sm', nameplate);
     expect(Object.fromEntries(counts)).toEqual({
       'mfs inner': { inner: 9 },
@@ -57,7 +64,7 @@ describe.skipIf(!has('hit-sm'))('HIT-SM', () => {
 });
 
 describe.skipIf(!has('unbalance'))('unbalance', () => {
-  it.each([0.94, 1, 1.07])('with a nameplate off by %d', { timeout: 120_000 }, async (nameplate) => {
+  it.each(NAMEPLATES)('with a nameplate off by %d', { timeout: 120_000 }, async (nameplate) => {
     const counts = await verdicts('unbalance', nameplate);
     expect(Object.fromEntries(counts)).toEqual({
       'train normal': { normal: 20 },
@@ -68,11 +75,13 @@ describe.skipIf(!has('unbalance'))('unbalance', () => {
 });
 
 describe.skipIf(!has('ims'))('IMS', () => {
-  it('names the developed outer race and no other one', { timeout: 120_000 }, async () => {
-    const counts = await verdicts('ims', 1);
+  it.each(NAMEPLATES)('with a nameplate off by %d', { timeout: 120_000 }, async (nameplate) => {
+    const counts = await verdicts('ims', nameplate);
     expect(counts.get('raw outer (bearing 1, developed; see README)')).toEqual({ outer: 1 });
     expect(counts.get('raw not the failed bearing')).toEqual({ normal: 3 });
     expect(counts.get('raw machine stopped (post-shutdown)')).toEqual({ unknown: 4 });
-    expect(counts.get('raw normal (start of the run)')!.normal).toBeGreaterThanOrEqual(71);
+    const { normal, ...rest } = counts.get('raw normal (start of the run)')!;
+    expect(normal).toBeGreaterThanOrEqual(71);
+    expect(Object.keys(rest).filter((fault) => fault !== 'unknown')).toEqual([]);
   });
 });
