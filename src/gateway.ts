@@ -276,7 +276,7 @@ export class Gateway {
       announcer,
       board: this.#board,
       machines: this.#machines,
-      ringMs: config.analysis.ring,
+      config: config.analysis,
     });
     const memories = await SourceMemories.open(store, logger);
     const sources = new SourceSet({

@@ -7,6 +7,10 @@ const fromEnvironment = (name: string) => `\${${name}}`;
 export const SAMPLE_OF_THE_REST = {
   gateway: { id: 'gw-08', site: 'plant-3' },
   storage: { path: '/var/lib/sm-edge' },
+  analysis: {
+    capture: { before: '5s', after: '2s' },
+    points: [{ point: 'motor-2.*.acceleration', window: 'flat-top', highPassHz: 2, overlap: 0.5 }],
+  },
   sources: [
     {
       id: 'posted',
@@ -44,6 +48,7 @@ export const SAMPLE_OF_THE_REST = {
               page: { address: 202, registers: 100 },
               sampleRateHz: 6400,
               unit: 'g',
+              calibration: { adcRange: 5, gain: 10, sensitivity: 100 },
             },
           ],
         },

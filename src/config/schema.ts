@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { alarmConfigSchema } from '../alarms/config.js';
-import { duration, identifier, listenAddress } from '../base/schema.js';
+import { identifier, listenAddress } from '../base/schema.js';
 import { machineSchema } from '../diagnosis/machine.js';
+import { analysisConfigSchema } from '../features/analysis-config.js';
 import { modelsConfigSchema } from '../scoring/selection.js';
 import { sourceConfigSchema } from '../sources/index.js';
 import { storageConfigSchema } from '../storage/config.js';
@@ -40,14 +41,7 @@ export const gatewayConfigSchema = z.strictObject({
     })
     .prefault({})
     .describe('HTTP'),
-  analysis: z
-    .strictObject({
-      ring: duration({ minMs: 1_000, maxMs: 600_000 })
-        .prefault('10s')
-        .describe('Raw signal kept in memory for each waveform point'),
-    })
-    .prefault({})
-    .describe('Analysis of waveforms'),
+  analysis: analysisConfigSchema,
   sources: z.array(sourceConfigSchema).max(100).default([]).describe('Where signals come from'),
   machines: z.array(machineSchema).max(1000).default([]).describe('The machines and their nameplates'),
   alarms: z.array(alarmConfigSchema).max(5000).default([]).describe('When somebody is to be told'),

@@ -1,7 +1,8 @@
 import { SmEdgeError } from '../base/errors.js';
+import { createConditioner } from './conditioning.js';
 import { loadFft } from './fft.js';
 import { createSoundExtractor } from './sound.js';
-import { type AnalysisSpec, type Extractor, isSound } from './spec.js';
+import { type AnalysisSpec, type Extractor, isSound, requireBlockLength } from './spec.js';
 import { createVibrationExtractor } from './vibration.js';
 
 export type { Extractor } from './spec.js';
@@ -10,7 +11,7 @@ export type { Extractor } from './spec.js';
 const MAX_BLOCK = 30_000_000;
 const MAX_SAMPLE_RATE_HZ = 10_000_000;
 
-/** Throws `ANALYSIS_SPEC` for a rate or length that no recording has. */
+/** Throws `ANALYSIS_SPEC`, `FILTER_DESIGN` or `RESAMPLE_RATIO` for a rate or length that no recording has. */
 export async function createExtractor(spec: AnalysisSpec): Promise<Extractor> {
   const { sampleRateHz, blockLength } = spec;
   if (!(sampleRateHz > 0 && sampleRateHz <= MAX_SAMPLE_RATE_HZ))
@@ -18,5 +19,21 @@ export async function createExtractor(spec: AnalysisSpec): Promise<Extractor> {
   if (!Number.isInteger(blockLength) || blockLength < 1 || blockLength > MAX_BLOCK)
     throw new SmEdgeError('ANALYSIS_SPEC', `block length ${blockLength} is not between 1 and ${MAX_BLOCK}`);
   const library = await loadFft();
-  return isSound(spec) ? createSoundExtractor(library, spec) : createVibrationExtractor(library, spec);
+  const conditioner = createConditioner(spec, spec.conditioning);
+  const create = isSound(spec) ? createSoundExtractor : createVibrationExtractor;
+  if (conditioner === undefined) return create(library, spec);
+  const inner = create(library, {
+    ...spec,
+    sampleRateHz: conditioner.sampleRateHz,
+    blockLength: conditioner.blockLength,
+  });
+  return {
+    spec,
+    names: inner.names,
+    extract(samples) {
+      requireBlockLength(spec, samples);
+      return inner.extract(conditioner.condition(samples));
+    },
+    close: () => inner.close(),
+  };
 }

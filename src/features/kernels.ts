@@ -41,6 +41,13 @@ export function sumOf(samples: Float32Array, start: number, length: number): num
   return a + b + c + d;
 }
 
+/** Sum of samples[start + i] * window[i] over the length of the window. */
+export function weightedSumOf(samples: Float32Array, start: number, window: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < window.length; i++) sum += samples[start + i]! * window[i]!;
+  return sum;
+}
+
 /** power[k] = squared magnitude of bin k of a spectrum packed as `RealFft` gives it. */
 export function powerOf(packed: Float32Array, power: Float64Array): void {
   const n = packed.length;

@@ -1,4 +1,5 @@
 import { SmEdgeError } from '../base/errors.js';
+import type { AveragingMode } from './averaging.js';
 import type { WindowName } from './window.js';
 import type { MachineSize } from './zones.js';
 
@@ -28,6 +29,25 @@ export interface GearGeometry {
   readonly teeth: number;
 }
 
+/** How the power spectrum of a block comes about; one transform of the whole block where nothing is said. */
+export interface SpectrumSpec {
+  /** Points of one transform, at most the block; shorter segments are averaged over the block. */
+  readonly segment?: number;
+  /** Share of a segment that the next one repeats; 0.5 where missing. */
+  readonly overlap?: number;
+  /** `linear` where missing. */
+  readonly averaging?: AveragingMode;
+}
+
+/** What is done to a block before anything is computed from it. */
+export interface ConditioningSpec {
+  /** Butterworth high-pass, Hz, against drift and bias. */
+  readonly highPassHz?: number;
+  readonly highPassOrder?: number;
+  /** The rate that the block is analysed at, Hz: polyphase decimation or rational resampling. */
+  readonly sampleRateHz?: number;
+}
+
 export interface AnalysisSpec {
   readonly sampleRateHz: number;
   /** Samples in one block. */
@@ -44,6 +64,8 @@ export interface AnalysisSpec {
   readonly machine?: MachineSize;
   /** Window of the power spectrum of vibration; `hann` where missing. */
   readonly window?: WindowName;
+  readonly spectrum?: SpectrumSpec;
+  readonly conditioning?: ConditioningSpec;
   /** `full` adds percentiles, autocorrelation, spectral lines, third octaves, and MFCC of sound. */
   readonly detail?: 'standard' | 'full';
   /** Frequency bands for `band.<low>-<high>.rms`, Hz; the default bands where missing. */

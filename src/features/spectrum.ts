@@ -1,6 +1,7 @@
+import { type AveragingMode, SpectrumAverage } from './averaging.js';
 import { type FftLibrary, fftLengthAtMost, RealFft } from './fft.js';
-import { addPowerOf, sumOf, windowInto } from './kernels.js';
-import { createWindow, type Window, type WindowName } from './window.js';
+import { addPowerOf, sumOf, weightedSumOf, windowInto } from './kernels.js';
+import { createWindow, scalloping, type Window, type WindowName } from './window.js';
 
 /** Longest single transform: 10 s at 25.6 kHz, 0.1 Hz per bin. Longer blocks are averaged after Welch. */
 const MAX_TRANSFORM = 262_144;
@@ -8,8 +9,15 @@ const MAX_TRANSFORM = 262_144;
 export interface PowerSpectrumOptions {
   readonly window?: WindowName;
   readonly maxTransform?: number;
-  /** Subtract the mean of each segment; true where missing. */
-  readonly removeMean?: boolean;
+  /** Share of a segment that the next one repeats, 0 to below 1; 0.5 where missing. */
+  readonly overlap?: number;
+  /** How the segments of a block become one spectrum; `linear` (Welch) where missing. */
+  readonly averaging?: AveragingMode;
+  /**
+   * Subtract the mean of each segment; true where missing. `weighted`: the mean as the window sees it, which empties
+   * bin 0 altogether, so that a sine of few turns is not read through the skirt of its own mean.
+   */
+  readonly removeMean?: boolean | 'weighted';
 }
 
 /**
@@ -25,7 +33,9 @@ export class PowerSpectrum {
   readonly window: Window;
   readonly #fft: RealFft;
   readonly #starts: readonly number[];
-  readonly #removeMean: boolean;
+  readonly #removeMean: boolean | 'weighted';
+  /** Missing where the segments are simply added up. */
+  readonly #average: SpectrumAverage | undefined;
 
   /** Undefined where the block is shorter than the shortest transform (32 samples). */
   static create(
@@ -52,38 +62,74 @@ export class PowerSpectrum {
     this.window = createWindow(options.window ?? 'hann', length);
     this.#removeMean = options.removeMean ?? true;
     this.#fft = new RealFft(library, length);
-    this.#starts = segmentStarts(blockLength, length);
+    this.#starts = segmentStarts(blockLength, length, options.overlap ?? 0.5);
+    const mode = options.averaging ?? 'linear';
+    this.#average = mode === 'linear' ? undefined : new SpectrumAverage(length / 2 + 1, mode);
   }
 
   /** Power spectrum of one block of the length that the plan was made for. */
   compute(samples: Float32Array): Float64Array {
     const { power, transformLength: n, window } = this;
     power.fill(0);
-    for (const start of this.#starts) this.#addSegment(samples, start);
+    if (this.#average === undefined) for (const start of this.#starts) this.#addSegment(samples, start);
+    else this.#averageSegments(samples, this.#average);
     // Energy correction; both signs of the frequency fall into one bin, but for the first and the last.
-    const scale = 2 / (n * n * window.powerGain * this.#starts.length);
+    const count = this.#average === undefined ? this.#starts.length : 1;
+    const scale = 2 / (n * n * window.powerGain * count);
     for (let k = 1; k < n / 2; k++) power[k]! *= scale;
     power[0]! *= scale / 2;
     power[n / 2]! *= scale / 2;
     return power;
   }
 
+  /** Power spectral density of the last `compute`, unit²/Hz (`scipy.signal.welch(scaling='density')`). */
+  density(out = new Float64Array(this.power.length)): Float64Array {
+    for (let k = 0; k < out.length; k++) out[k] = this.power[k]! / this.binHz;
+    return out;
+  }
+
+  /**
+   * Amplitude spectrum of the last `compute`, unit: what a sine on a bin reads there (amplitude correction, that is
+   * the coherent gain of the window; a density needs `density`).
+   */
+  amplitudes(out = new Float64Array(this.power.length)): Float64Array {
+    for (let k = 0; k < out.length; k++)
+      out[k] = Math.sqrt((k === 0 ? 1 : 2) * this.power[k]! * this.window.noiseBandwidthBins);
+    return out;
+  }
+
   close(): void {
     this.#fft.close();
   }
 
+  #meanOf(samples: Float32Array, start: number): number {
+    if (this.#removeMean === false) return 0;
+    const n = this.transformLength;
+    if (this.#removeMean === true) return sumOf(samples, start, n) / n;
+    return weightedSumOf(samples, start, this.window.values) / (n * this.window.coherentGain);
+  }
+
+  #averageSegments(samples: Float32Array, average: SpectrumAverage): void {
+    average.reset();
+    for (const start of this.#starts) {
+      this.power.fill(0);
+      this.#addSegment(samples, start);
+      average.add(this.power);
+    }
+    this.power.set(average.power);
+  }
+
   #addSegment(samples: Float32Array, start: number): void {
-    const mean = this.#removeMean ? sumOf(samples, start, this.transformLength) / this.transformLength : 0;
     const { data } = this.#fft;
-    windowInto(data, samples, start, mean, this.window.values);
+    windowInto(data, samples, start, this.#meanOf(samples, start), this.window.values);
     this.#fft.forward();
     addPowerOf(data, this.power);
   }
 }
 
-/** Segments that overlap by half, from the first sample on; a lone one stands in the middle. */
-function segmentStarts(blockLength: number, length: number): number[] {
-  const hop = length / 2;
+/** Segments that overlap, from the first sample on; a lone one stands in the middle. */
+function segmentStarts(blockLength: number, length: number, overlap: number): number[] {
+  const hop = Math.max(1, length - Math.floor(length * Math.min(Math.max(overlap, 0), 0.99)));
   const count = Math.floor((blockLength - length) / hop) + 1;
   const first = count === 1 ? Math.floor((blockLength - length) / 2) : 0;
   return Array.from({ length: count }, (_, index) => first + index * hop);
@@ -207,4 +253,19 @@ export function lineAt(power: Float64Array, binHz: number, bin: number, mainLobe
   }
   const place = sum > 0 ? moment / sum : bin;
   return { frequencyHz: place * binHz, amplitude: Math.sqrt(2 * sum), bin };
+}
+
+/**
+ * Amplitude of the sine whose highest bin is that of `line`, read at the peak as through a flat-top window and freed
+ * of the window's scalloping. Within 0.1 % for a lone sine from four turns in the block to three bins below half the
+ * sample rate, where the window is flat-top and the mean was removed `weighted`.
+ */
+export function peakAmplitude(
+  power: Float64Array,
+  binHz: number,
+  line: SpectralPeak,
+  window: Window,
+): number {
+  const offset = Math.min(0.5, Math.max(-0.5, line.frequencyHz / binHz - line.bin));
+  return Math.sqrt(2 * power[line.bin]! * window.noiseBandwidthBins) / scalloping(window.name, offset);
 }

@@ -10,8 +10,9 @@ import {
   type Extractor,
   type FeatureVector,
   requireBlockLength,
+  type SpectrumSpec,
 } from './spec.js';
-import { bandMeanSquare, PowerSpectrum, spectralShape, strongestLine } from './spectrum.js';
+import { bandMeanSquare, PowerSpectrum, peakAmplitude, spectralShape, strongestLine } from './spectrum.js';
 import { waveformStatistics } from './statistics.js';
 import { vibrationUnit } from './units.js';
 import { isoZone } from './zones.js';
@@ -53,6 +54,11 @@ function faultFrequencies(spec: AnalysisSpec): FaultFrequency[] {
     );
 }
 
+const spectrumOptions = ({ segment, ...rest }: SpectrumSpec = {}) => ({
+  ...rest,
+  ...(segment === undefined ? {} : { maxTransform: segment }),
+});
+
 /** Features of vibration: acceleration, velocity or displacement. */
 export function createVibrationExtractor(library: FftLibrary, spec: AnalysisSpec): Extractor {
   const { sampleRateHz, blockLength } = spec;
@@ -60,8 +66,18 @@ export function createVibrationExtractor(library: FftLibrary, spec: AnalysisSpec
   const shaftHz = spec.speedRpm !== undefined && spec.speedRpm > 0 ? spec.speedRpm / 60 : undefined;
   const spectrum = PowerSpectrum.create(library, blockLength, sampleRateHz, {
     window: spec.window ?? 'hann',
+    ...spectrumOptions(spec.spectrum),
+    removeMean: spec.window === 'flat-top' ? 'weighted' : true,
   });
   const lobe = spectrum?.window.mainLobeBins ?? 0;
+
+  /** Amplitude of the strongest line about `frequencyHz`; through a flat-top window as such a window is read. */
+  function lineAmplitude(power: Float64Array, binHz: number, frequencyHz: number): number {
+    const reach = Math.max(1.5 * binHz, frequencyHz * ORDER_TOLERANCE);
+    const line = strongestLine(power, binHz, frequencyHz - reach, frequencyHz + reach, lobe);
+    if (line === undefined) return 0;
+    return spec.window === 'flat-top' ? peakAmplitude(power, binHz, line, spectrum!.window) : line.amplitude;
+  }
   const block = BlockSpectrum.create(library, blockLength, sampleRateHz);
   const unit = vibrationUnit(spec.unit);
   const bands = (spec.bands ?? DEFAULT_BANDS)
@@ -117,16 +133,8 @@ export function createVibrationExtractor(library: FftLibrary, spec: AnalysisSpec
       features.spectralRollOffHz = shape.rollOffHz;
       for (const band of bands)
         features[band.name] = Math.sqrt(bandMeanSquare(power, binHz, band.low, band.high));
-      for (const order of orders) {
-        const reach = Math.max(1.5 * binHz, order.frequencyHz * ORDER_TOLERANCE);
-        features[order.name] =
-          strongestLine(power, binHz, order.frequencyHz - reach, order.frequencyHz + reach, lobe)
-            ?.amplitude ?? 0;
-      }
-      if (meshHz !== undefined) {
-        const reach = Math.max(1.5 * binHz, meshHz * ORDER_TOLERANCE);
-        features.gmf = strongestLine(power, binHz, meshHz - reach, meshHz + reach, lobe)?.amplitude ?? 0;
-      }
+      for (const order of orders) features[order.name] = lineAmplitude(power, binHz, order.frequencyHz);
+      if (meshHz !== undefined) features.gmf = lineAmplitude(power, binHz, meshHz);
     }
     if (envelope !== undefined) envelope(samples, features, scratch);
     detail?.add(features, samples, statistics.mean, spectrum);

@@ -24,6 +24,20 @@ export interface Window {
   readonly mainLobeBins: number;
 }
 
+/**
+ * What a tone that lies `offsetBins` beside a bin reads in that bin, over what it reads on it (scalloping): from the
+ * transform of the cosine sum, for windows much longer than a bin.
+ */
+export function scalloping(name: WindowName, offsetBins: number): number {
+  const terms = COSINE_SUMS[name];
+  const sinc = (x: number) => (x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x));
+  let sum = terms[0]! * sinc(offsetBins);
+  // Counted from the middle of the window every term is a positive cosine.
+  for (let k = 1; k < terms.length; k++)
+    sum += 0.5 * terms[k]! * (sinc(offsetBins - k) + sinc(offsetBins + k));
+  return sum / terms[0]!;
+}
+
 export function createWindow(name: WindowName, length: number): Window {
   const terms = COSINE_SUMS[name];
   const values = new Float32Array(length);

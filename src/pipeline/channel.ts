@@ -1,5 +1,5 @@
 import type { AnalysisSpec } from '../features/spec.js';
-import { SampleRing } from '../signals/ring-buffer.js';
+import type { SampleRing } from '../signals/ring-buffer.js';
 import { blockDurationMs, type SampleBlock } from '../signals/sample-block.js';
 
 /** A run of samples in a ring that is to be analysed: no gap lies within it. */
@@ -21,6 +21,8 @@ export class Channel {
   readonly point: string;
   readonly spec: AnalysisSpec;
   readonly ring: SampleRing;
+  /** From the start of one window to that of the next, samples. */
+  readonly #hop: number;
   #segmentFrom = 0;
   #nextFrom = 0;
   /** Index and time of the newest block: windows are dated from it, so that a drifting sample clock does not add up. */
@@ -29,14 +31,12 @@ export class Channel {
   #endTimeMs: number | undefined;
   #sequence: number | undefined;
 
-  /** @param ringDurationMs how much signal is kept; half of it can be looked at in one piece */
-  constructor(point: string, spec: AnalysisSpec, ringDurationMs: number) {
+  /** @param ring room for at least four windows: one analysed, one waiting, one being filled, and some to look back */
+  constructor(point: string, spec: AnalysisSpec, ring: SampleRing, overlap = 0) {
     this.point = point;
     this.spec = spec;
-    const wanted = Math.ceil((ringDurationMs / 1000) * spec.sampleRateHz);
-    // At least four windows: one being analysed, one waiting, one being filled, and room to look back.
-    const capacity = Math.max(wanted, 4 * spec.blockLength);
-    this.ring = SampleRing.create(capacity, Math.floor(capacity / 2));
+    this.ring = ring;
+    this.#hop = Math.max(1, Math.round(spec.blockLength * (1 - overlap)));
   }
 
   /** Writes a block; one that does not follow the last begins a new segment, a bad one ends the segment. */
@@ -58,22 +58,22 @@ export class Channel {
     return follows ? 'continued' : 'gap';
   }
 
-  /** The next window that is complete, or undefined. Each is given once; windows do not overlap. */
+  /** The next window that is complete, or undefined. Each is given once. */
   takeWindow(): AnalysisWindow | undefined {
     const length = this.spec.blockLength;
     this.#nextFrom = Math.max(this.#nextFrom, this.#segmentFrom, this.ring.oldest);
     if (this.ring.written - this.#nextFrom < length) return undefined;
     const from = this.#nextFrom;
-    this.#nextFrom += length;
-    return { from, length, startTimeMs: this.#timeOf(from) };
+    this.#nextFrom += this.#hop;
+    return { from, length, startTimeMs: this.timeOf(from) };
   }
 
   /** Gives up complete windows that wait, all but the newest; returns how many. */
   skipToNewest(): number {
     const length = this.spec.blockLength;
-    const waiting = Math.floor((this.ring.written - this.#nextFrom) / length);
-    const skipped = Math.max(0, waiting - 1);
-    this.#nextFrom += skipped * length;
+    const behind = this.ring.written - this.#nextFrom - length;
+    const skipped = Math.max(0, Math.floor(behind / this.#hop));
+    this.#nextFrom += skipped * this.#hop;
     return skipped;
   }
 
@@ -83,7 +83,7 @@ export class Channel {
     const reach = Math.floor(this.ring.capacitySamples / 2);
     const length = Math.min(wanted, reach, this.ring.written - this.#segmentFrom);
     const from = this.ring.written - length;
-    return { from, length, startTimeMs: this.#timeOf(from) };
+    return { from, length, startTimeMs: this.timeOf(from) };
   }
 
   #follows(block: SampleBlock): boolean {
@@ -94,7 +94,8 @@ export class Channel {
     return Math.abs(block.startTimeMs - this.#endTimeMs) <= blockDurationMs(block) / 2;
   }
 
-  #timeOf(index: number): number {
+  /** Time of a sample, by the newest block. */
+  timeOf(index: number): number {
     return this.#anchorTimeMs + ((index - this.#anchorIndex) * 1000) / this.spec.sampleRateHz;
   }
 }

@@ -1,4 +1,4 @@
-import type { AlarmEngine } from '../alarms/engine.js';
+import type { AlarmEngine, AlarmTransition } from '../alarms/engine.js';
 import type { Clock } from '../base/clock.js';
 import { withDeadline } from '../base/deadline.js';
 import { toErrorRecord, toSmEdgeError } from '../base/errors.js';
@@ -6,9 +6,14 @@ import type { NewId } from '../base/ids.js';
 import type { Logger } from '../base/logger.js';
 import type { Metrics } from '../base/metrics.js';
 import type { Diagnosis } from '../diagnosis/diagnose.js';
+import { type AnalysisConfig, ruleFor } from '../features/analysis-config.js';
+import type { AnalysisSpec } from '../features/spec.js';
 import type { Score } from '../scoring/score.js';
+import { pointParts } from '../signals/point.js';
 import { isSound } from '../signals/quality.js';
 import type { Reading } from '../signals/reading.js';
+import { RingBudget } from '../signals/ring-budget.js';
+import type { SampleRing } from '../signals/ring-buffer.js';
 import type { SampleBlock } from '../signals/sample-block.js';
 import type { IntakeSink } from '../sources/intake/intake.js';
 import type { SignalBatch } from '../sources/part.js';
@@ -16,6 +21,7 @@ import type { Store } from '../storage/store.js';
 import type { AnalysisClient } from './analysis/client.js';
 import type { Announcer } from './announcer.js';
 import type { Assessor } from './assessor.js';
+import { type CaptureCause, Captures } from './captures.js';
 import { type AnalysisWindow, Channel } from './channel.js';
 import { analysisSpecOf, type MachineRegistry, type PointContext } from './machines.js';
 import type { PointBoard } from './point-board.js';
@@ -25,15 +31,14 @@ export interface LiveDeps {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly newId: NewId;
-  readonly store: Pick<Store, 'write' | 'fullness'>;
+  readonly store: Pick<Store, 'write' | 'fullness' | 'documents'>;
   readonly analysis: AnalysisClient;
   readonly assessor: Assessor;
   readonly alarms: AlarmEngine;
   readonly announcer: Announcer;
   readonly board: PointBoard;
   readonly machines: MachineRegistry;
-  /** Signal kept in memory for each waveform point, milliseconds. */
-  readonly ringMs: number;
+  readonly config: AnalysisConfig;
 }
 
 /** A channel with what the analysis of it needs to remember. */
@@ -61,8 +66,6 @@ const DIAGNOSIS_AGE_MS = 15_000;
 const INCONCLUSIVE_AGE_MS = 3_000;
 /** An anomaly is announced when it has lasted this many windows: one odd window is a knock on the housing. */
 const PERSISTENCE = 2;
-/** Raw signal stored with an anomaly of a point whose blocks are not stored anyway, milliseconds. */
-const SNAPSHOT_MS = 5_000;
 /** What has not been analysed by then is given up when the gateway stops, milliseconds. */
 const STOP_TIMEOUT_MS = 3_000;
 
@@ -76,11 +79,28 @@ export class LivePipeline implements IntakeSink {
   readonly #tracks = new Map<string, Track>();
   readonly #underWay = new Set<Promise<unknown>>();
   readonly #counters;
+  readonly #gauges;
+  readonly #rings: RingBudget;
+  /** Raw signal around events: their records, and triggers by hand. */
+  readonly captures: Captures;
+  /** Points whose ring did not fit, so that it is told once for each. */
+  readonly #refused = new Set<string>();
   #stopping = false;
 
   constructor(deps: LiveDeps) {
     this.#deps = deps;
-    const { metrics } = deps;
+    const { metrics, config, store } = deps;
+    this.#rings = new RingBudget(config.memory);
+    const { before, after } = config.capture;
+    this.captures = new Captures({ store, metrics, beforeMs: before, afterMs: after });
+    this.#gauges = {
+      bytes: metrics.gauge('sm_edge_rings_bytes', 'Memory of all ring buffers.'),
+      refused: metrics.gauge('sm_edge_rings_refused', 'Ring buffers that the memory did not suffice for.'),
+      overruns: metrics.gauge(
+        'sm_edge_rings_overruns',
+        'Windows that were overwritten before they were read.',
+      ),
+    };
     this.#counters = {
       readings: metrics.counter('sm_edge_pipeline_readings_total', 'Readings taken in, by quality.', [
         'quality',
@@ -126,6 +146,7 @@ export class LivePipeline implements IntakeSink {
   /** Begins no more windows; resolves when those under way are done, or after the deadline. */
   async stop(): Promise<void> {
     this.#stopping = true;
+    this.#follow(this.captures.stop());
     const settled = async () => {
       while (this.#underWay.size > 0) await Promise.allSettled([...this.#underWay]);
     };
@@ -136,9 +157,12 @@ export class LivePipeline implements IntakeSink {
 
   /** Takes up what is known of the machines now: a point whose machine, speed or bearing changed is begun anew. */
   machinesChanged(): void {
+    this.#refused.clear();
     for (const [point, { context }] of this.#tracks) {
       const now = this.#deps.machines.contextOf(point);
-      if (JSON.stringify(now) !== JSON.stringify(context)) this.#tracks.delete(point);
+      if (JSON.stringify(now) === JSON.stringify(context)) continue;
+      this.#tracks.delete(point);
+      this.#rings.release(point);
     }
   }
 
@@ -158,7 +182,23 @@ export class LivePipeline implements IntakeSink {
         transitions.push(...alarms.evaluateScore({ ...worst, point: reading.point, timeMs: reading.timeMs }));
       }
     }
+    this.#captureMachine(transitions, correlationId);
     this.#follow(announcer.transitions(transitions, correlationId));
+  }
+
+  /** An alarm of a scalar: what did the waveforms of its machine look like when it was raised? */
+  #captureMachine(transitions: readonly AlarmTransition[], correlationId: string): void {
+    for (const { to, alarm, point, timeMs } of transitions) {
+      if (to !== 'unacknowledged') continue;
+      const { machine } = pointParts(point);
+      for (const track of this.#tracks.values())
+        if (track.context.machine === machine)
+          this.#capture(track, { trigger: 'alarm', timeMs, correlationId, alarm, point });
+    }
+  }
+
+  #capture(track: Track, cause: CaptureCause): void {
+    this.#follow(this.captures.begin(track.channel, cause, track.stored));
   }
 
   #takeBlock(block: SampleBlock, stored: boolean): void {
@@ -171,6 +211,8 @@ export class LivePipeline implements IntakeSink {
     }
     track.stored = stored;
     if (track.channel.push(block) !== 'continued') this.#counters.gaps.inc();
+    const captured = this.captures.advance(track.channel);
+    if (captured !== undefined) this.#follow(captured);
     this.#next(track);
   }
 
@@ -183,9 +225,12 @@ export class LivePipeline implements IntakeSink {
     if (same) return known;
     if (known === undefined && this.#tracks.size >= MAX_TRACKS) return undefined;
     const context = this.#deps.machines.contextOf(block.point);
-    const spec = analysisSpecOf(context, block.sampleRateHz, block.unit);
+    const rule = ruleFor(this.#deps.config.points, block.point);
+    const spec = analysisSpecOf(context, block.sampleRateHz, block.unit, rule);
+    const ring = this.#ringFor(block.point, spec);
+    if (ring === undefined) return undefined;
     const track: Track = {
-      channel: new Channel(block.point, spec, this.#deps.ringMs),
+      channel: new Channel(block.point, spec, ring, rule?.overlap),
       context,
       stored: false,
       busy: false,
@@ -196,6 +241,30 @@ export class LivePipeline implements IntakeSink {
     };
     this.#tracks.set(block.point, track);
     return track;
+  }
+
+  /** A ring of four windows at least; undefined, told once, where the memory of all rings does not suffice. */
+  #ringFor(point: string, spec: AnalysisSpec): SampleRing | undefined {
+    const { ring: durationMs, ringBytes } = this.#deps.config;
+    if (this.#refused.has(point)) return undefined;
+    try {
+      return this.#rings.create(point, {
+        sampleRateHz: spec.sampleRateHz,
+        durationMs,
+        leastSamples: 4 * spec.blockLength,
+        ...(ringBytes === undefined ? {} : { maxBytes: ringBytes }),
+      });
+    } catch (thrown) {
+      this.#refused.add(point);
+      this.#deps.logger.warn(
+        { point, error: toErrorRecord(thrown) },
+        'a waveform is stored but not analysed',
+      );
+      return undefined;
+    } finally {
+      this.#gauges.bytes.set(this.#rings.usedBytes);
+      this.#gauges.refused.set(this.#rings.refused);
+    }
   }
 
   /** Starts the next window of a channel, if there is one and none is under way. */
@@ -221,6 +290,7 @@ export class LivePipeline implements IntakeSink {
     try {
       const features = await analysis.extract(channel.ring, window.from, window.length, spec);
       this.#counters.windows.inc();
+      this.#gauges.overruns.set(this.#rings.totals().overruns);
       const correlationId = newId();
       const timeMs = window.startTimeMs;
       const durationMs = (window.length * 1000) / spec.sampleRateHz;
@@ -251,7 +321,12 @@ export class LivePipeline implements IntakeSink {
           correlationId,
         );
         track.anomalyId = event?.id;
-        this.#saveSnapshot(track);
+        this.#capture(track, {
+          trigger: 'anomaly',
+          timeMs: timeMs + durationMs,
+          correlationId,
+          ...(event === undefined ? {} : { eventId: event.id }),
+        });
       }
       await announcer.transitions(transitions, correlationId, track.anomalyId);
     } catch (thrown) {
@@ -272,17 +347,6 @@ export class LivePipeline implements IntakeSink {
     if (length < channel.spec.blockLength) return;
     track.diagnosedMs = nowMs;
     track.diagnosis = await this.#deps.analysis.diagnose(channel.ring, from, length, channel.spec);
-  }
-
-  #saveSnapshot({ channel, stored }: Track): void {
-    if (stored) return;
-    const { from, length, startTimeMs } = channel.newest(SNAPSHOT_MS);
-    if (length === 0) return;
-    const { sampleRateHz, unit } = channel.spec;
-    const samples = channel.ring.copy(from, length);
-    this.#save({
-      blocks: [{ point: channel.point, startTimeMs, sampleRateHz, unit, samples, quality: 'good' }],
-    });
   }
 
   /** Stores what nobody waits for; what the store does not take is counted. */

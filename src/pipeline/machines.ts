@@ -1,4 +1,5 @@
 import type { Machine } from '../diagnosis/machine.js';
+import { type AnalysisRule, applyRule } from '../features/analysis-config.js';
 import { findBearing } from '../features/bearings.js';
 import { defaultBlockLength } from '../features/block-length.js';
 import type { AnalysisSpec, BearingGeometry } from '../features/spec.js';
@@ -49,10 +50,15 @@ export class MachineRegistry {
   }
 }
 
-/** How the blocks of a point are analysed. */
-export function analysisSpecOf(context: PointContext, sampleRateHz: number, unit: string): AnalysisSpec {
+/** How the blocks of a point are analysed: by its machine, unless a rule of the config says otherwise. */
+export function analysisSpecOf(
+  context: PointContext,
+  sampleRateHz: number,
+  unit: string,
+  rule?: AnalysisRule,
+): AnalysisSpec {
   const { speedRpm, bearing, quantity } = context;
-  return {
+  const spec = {
     sampleRateHz,
     unit,
     quantity,
@@ -60,4 +66,5 @@ export function analysisSpecOf(context: PointContext, sampleRateHz: number, unit
     ...(speedRpm === undefined ? {} : { speedRpm }),
     ...(bearing === undefined ? {} : { bearing }),
   };
+  return applyRule(spec, rule);
 }

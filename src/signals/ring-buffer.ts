@@ -74,6 +74,11 @@ export class SampleRing {
     return this.#capacity;
   }
 
+  /** Longest window that can be read in one piece. */
+  get maxWindowSamples(): number {
+    return this.#maxWindow;
+  }
+
   /** Samples written since the start: the index that the next sample gets. */
   get written(): number {
     return Number(Atomics.load(this.#header, WRITTEN));
@@ -129,19 +134,32 @@ export class SampleRing {
    * unbroken. A window so old that gaps in it may be forgotten counts as broken.
    */
   gapWithin(fromIndex: number, length: number): number | undefined {
+    return this.#gapWithin(fromIndex, length, Math.max);
+  }
+
+  /** First index behind the first gap inside (fromIndex, fromIndex + length): where an unbroken run ends. */
+  firstGapWithin(fromIndex: number, length: number): number | undefined {
+    return this.#gapWithin(fromIndex, length, Math.min);
+  }
+
+  #gapWithin(
+    fromIndex: number,
+    length: number,
+    choose: (a: number, b: number) => number,
+  ): number | undefined {
     const count = this.gaps;
     const known = Math.min(count, GAP_SLOTS);
     let oldestKnown = Number.POSITIVE_INFINITY;
-    let last: number | undefined;
+    let found: number | undefined;
     for (let i = 1; i <= known; i++) {
       const index = Number(Atomics.load(this.#header, GAP_TABLE + ((count - i) % GAP_SLOTS)));
       oldestKnown = Math.min(oldestKnown, index);
-      if (index > fromIndex && index < fromIndex + length && (last === undefined || index > last))
-        last = index;
+      if (index > fromIndex && index < fromIndex + length)
+        found = found === undefined ? index : choose(found, index);
     }
-    if (last === undefined && count > GAP_SLOTS && fromIndex < oldestKnown)
+    if (found === undefined && count > GAP_SLOTS && fromIndex < oldestKnown)
       return Math.min(oldestKnown, fromIndex + length);
-    return last;
+    return found;
   }
 
   /**

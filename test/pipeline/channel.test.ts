@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AnalysisSpec } from '#sm/features/spec.js';
 import { Channel } from '#sm/pipeline/channel.js';
+import { RingBudget } from '#sm/signals/ring-budget.js';
 import type { SampleBlock } from '#sm/signals/sample-block.js';
 
 const RATE = 1000;
@@ -33,7 +34,10 @@ class Feed {
   }
 }
 
-const channel = (ringMs = 1000) => new Channel('m.de.acceleration', SPEC, ringMs);
+const channel = (ringMs = 1000, overlap = 0) => {
+  const size = { sampleRateHz: SPEC.sampleRateHz, durationMs: ringMs, leastSamples: 4 * SPEC.blockLength };
+  return new Channel('m.de.acceleration', SPEC, new RingBudget(2 ** 24).create('ring', size), overlap);
+};
 const windows = (of: Channel): number[] => {
   const starts: number[] = [];
   for (let window = of.takeWindow(); window !== undefined; window = of.takeWindow()) {

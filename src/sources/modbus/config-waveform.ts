@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { duration } from '../../base/schema.js';
+import { calibrationSchema } from '../../signals/calibration.js';
 import { pointName } from '../../signals/point.js';
 import { address, checkOrder, order } from './config-point.js';
 import { registersOf } from './values.js';
@@ -45,10 +46,13 @@ export const waveformSchema = z
     unit: z.string().min(1).max(32).describe('Unit of a sample after scaling, such as g, mm/s'),
     scale: z.number().default(1).describe('The value is raw × scale + offset'),
     offset: z.number().default(0).describe('The value is raw × scale + offset'),
+    calibration: calibrationSchema.optional(),
   })
   .superRefine((waveform, context) => {
     const issue = (path: string, message: string) =>
       context.addIssue({ code: 'custom', path: [path], message });
+    if (waveform.calibration !== undefined && (waveform.scale !== 1 || waveform.offset !== 0))
+      issue('calibration', 'stands beside scale or offset: it replaces them');
     checkOrder(waveform.order, waveform.type, (message) => issue('order', message));
     const window = waveform.page?.registers ?? waveform.samples * registersOf(waveform.type);
     if (waveform.address + window > 65_536) issue('samples', 'reach past register 65535: declare `page`');

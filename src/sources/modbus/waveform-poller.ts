@@ -1,5 +1,6 @@
 import { type Clock, sleep, type Timer } from '../../base/clock.js';
 import { SmEdgeError, toSmEdgeError } from '../../base/errors.js';
+import { calibrationLine, calibrationOf } from '../../signals/calibration.js';
 import type { SampleBlock } from '../../signals/sample-block.js';
 import type { WaveformConfig } from './config-waveform.js';
 import { MAX_REGISTERS, type Request } from './protocol.js';
@@ -149,11 +150,20 @@ export class WaveformPoller {
   }
 
   #decode(data: Buffer): Float32Array {
-    const { type, scale, offset, samples: count } = this.#config;
+    const { type, samples: count } = this.#config;
+    const { scale, offset } = lineOf(this.#config);
     const shape = { type, order: this.#config.order ?? naturalOrder(type), bit: 0 };
     const bytes = registersOf(type) * 2;
     const samples = new Float32Array(count);
     for (let i = 0; i < count; i++) samples[i] = decodeValue(data, i * bytes, shape) * scale + offset;
     return samples;
   }
+}
+
+/** value = raw × scale + offset, declared so or by a calibration. */
+function lineOf(config: WaveformConfig): { readonly scale: number; readonly offset: number } {
+  const { calibration, type, unit } = config;
+  if (calibration === undefined) return config;
+  const whole = { bits: registersOf(type) * 16, signed: type.startsWith('int') };
+  return calibrationLine(calibrationOf(calibration, type === 'float32' ? undefined : whole, unit));
 }

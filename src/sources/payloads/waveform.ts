@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { calibrationLine, calibrationOf, calibrationSchema } from '../../signals/calibration.js';
 import { BlockTiming, type ChannelSamples } from './block-timing.js';
 import { channelName } from './channel-name.js';
 import { fieldModulus, HEADER_FIELD_TYPES, headerFieldBytes, readHeaderField } from './header-field.js';
@@ -72,6 +73,7 @@ const configSchema = z
       .positive()
       .optional()
       .describe('Value at digital full scale, in unit: replaces scale (an int16 of 32768 is fullScale)'),
+    calibration: calibrationSchema.optional(),
     samples: z
       .number()
       .int()
@@ -107,9 +109,31 @@ const configSchema = z
         message: 'stands beside scale: declare one of the two',
       });
     }
+    if (
+      config.calibration !== undefined &&
+      (config.scale !== undefined || config.fullScale !== undefined || config.offset !== 0)
+    ) {
+      context.addIssue({
+        code: 'custom',
+        path: ['calibration'],
+        message: 'stands beside scale, offset or fullScale: it replaces them',
+      });
+    }
   });
 
 export type WaveformConfig = z.infer<typeof configSchema>;
+
+/** value = raw × scale + offset, from whichever of the ways the config declares it. */
+function lineOf(config: WaveformConfig): { readonly scale: number; readonly offset: number } {
+  const { calibration, encoding, fullScale } = config;
+  if (calibration !== undefined) {
+    const whole = { bits: bytesPerSample(encoding) * 8, signed: !encoding.startsWith('u') };
+    const form = encoding.startsWith('float') ? undefined : whole;
+    return calibrationLine(calibrationOf(calibration, form, config.unit));
+  }
+  const scale = fullScale === undefined ? (config.scale ?? 1) : fullScale / rawFullScale(encoding);
+  return { scale, offset: config.offset };
+}
 
 export const waveformPayload = {
   kind: 'waveform' as const,
@@ -122,8 +146,7 @@ export const waveformPayload = {
     const sampleBytes = bytesPerSample(encoding);
     const frameBytes = sampleBytes * channels;
     const headerBytes = header?.bytes ?? 0;
-    const gain =
-      config.fullScale === undefined ? (config.scale ?? 1) : config.fullScale / rawFullScale(encoding);
+    const { scale, offset: bias } = lineOf(config);
     const timing = new BlockTiming();
     const sequenceModulus = header?.sequence === undefined ? undefined : fieldModulus(header.sequence.type);
 
@@ -174,7 +197,7 @@ export const waveformPayload = {
         const runs: ChannelSamples[] = points.map((point, channel) => {
           const offset = headerBytes + channel * (planar ? count * sampleBytes : sampleBytes);
           const run = { bytes: payload, offset, stride, count };
-          return { point, ...readSamples(run, encoding, gain, config.offset) };
+          return { point, ...readSamples(run, encoding, scale, bias) };
         });
         return timing.stamp(runs, {
           arrival,

@@ -1,0 +1,126 @@
+"""Reference values for filters, resampling, spectra and calibrated amplitudes, in float64 by scipy.signal and endaq
+(versions: requirements.txt beside this file).
+
+    signals.py write FOLDER      writes signals.json for the tests (test/fixtures/reference)
+
+Signals are short and made by a linear congruential generator, so that any language can make them again.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import endaq
+import endaq.calc.psd
+import endaq.calc.stats
+import numpy as np
+import pandas as pd
+import scipy
+import scipy.signal
+
+from reference import G, machine, noise
+
+
+def rounded(values):
+    """Float64 in full: what is compared at 1e-9 must be written with 15 digits."""
+    return [float(f"{v:.15g}") for v in np.asarray(values).ravel()]
+
+
+def filters():
+    x = noise(300, 11) + 0.4
+    cases = []
+    for kind, order, cutoff in (("high-pass", 2, 10), ("high-pass", 4, 2), ("low-pass", 5, 180), ("high-pass", 1, 50), ("low-pass", 8, 90)):
+        sos = scipy.signal.butter(order, cutoff, kind.replace("-", ""), fs=1000, output="sos")
+        settled, _ = scipy.signal.sosfilt(sos, x, zi=scipy.signal.sosfilt_zi(sos) * x[0])
+        cases.append(
+            {
+                "kind": kind,
+                "order": order,
+                "cutoffHz": cutoff,
+                "sampleRateHz": 1000,
+                "filtered": rounded(scipy.signal.sosfilt(sos, x)[::7]),
+                "settled": rounded(settled[::7]),
+            }
+        )
+    return {"seed": 11, "length": 300, "bias": 0.4, "step": 7, "cases": cases}
+
+
+def resampling():
+    x = noise(400, 12)
+    ratios = [(1, 2), (1, 5), (2, 1), (3, 2), (2, 3), (160, 147), (147, 160), (5, 16)]
+    return {
+        "seed": 12,
+        "length": 400,
+        "step": 5,
+        "rational": [
+            {"up": up, "down": down, "count": len(y), "samples": rounded(y[::5])}
+            for up, down in ratios
+            for y in [scipy.signal.resample_poly(x, up, down)]
+        ],
+        "decimated": [
+            {"factor": q, "count": len(y), "samples": rounded(y[::5])}
+            for q in (2, 4, 10)
+            for y in [scipy.signal.decimate(x, q, ftype="fir")]
+        ],
+    }
+
+
+NAMES = {"rectangular": "boxcar", "hann": "hann", "hamming": "hamming", "blackman-harris": "blackmanharris", "flat-top": "flattop"}
+
+
+def spectra():
+    """Power spectra for every window, Welch with several overlaps, and the corrections of each window."""
+    rate, n = 2048, 1536
+    x = (noise(n, 13) + 0.7 * np.sin(2 * np.pi * 151.3 * np.arange(n) / rate)).astype(np.float32)
+    cases = []
+    for ours, theirs in NAMES.items():
+        window = scipy.signal.get_window(theirs, 512)
+        for overlap in (0, 0.5, 0.75):
+            _, density = scipy.signal.welch(x.astype(float), rate, window, 512, int(512 * overlap))
+            _, amplitude = scipy.signal.welch(x.astype(float), rate, window, 512, int(512 * overlap), scaling="spectrum")
+            cases.append({"window": ours, "overlap": overlap, "density": rounded(density[::16]), "spectrum": rounded(amplitude[::16])})
+    gains = {
+        ours: {
+            "coherentGain": float(np.mean(w)),
+            "powerGain": float(np.mean(w**2)),
+            "noiseBandwidthBins": float(len(w) * np.sum(w**2) / np.sum(w) ** 2),
+        }
+        for ours, theirs in NAMES.items()
+        for w in [scipy.signal.get_window(theirs, 4096)]
+    }
+    return {"seed": 13, "length": n, "sampleRateHz": rate, "segment": 512, "step": 16, "cases": cases, "gains": gains}
+
+
+def by_endaq():
+    """RMS, density, and the velocity that endaq integrates from it, of the machine of features.json."""
+    rate, n = 12800, 8192
+    x = machine(n, rate).astype(np.float64)
+    frame = pd.DataFrame({"x": x - x.mean()}, index=np.arange(n) / rate)
+    density = endaq.calc.psd.welch(frame, bin_width=rate / n)
+    power = density["x"].to_numpy() * rate / n
+    velocity = endaq.calc.psd.differentiate(density, n=-1)["x"].to_numpy() * rate / n
+    # Bins wholly within 10 to 1000 Hz count whole, the two at the edges by their share.
+    hz = density.index.to_numpy()
+    width = hz[1]
+    share = np.clip((np.minimum(hz + width / 2, 1000) - np.maximum(hz - width / 2, 10)) / width, 0, 1)
+    return {
+        "rms": float(endaq.calc.stats.rms(frame["x"].to_numpy())),
+        "peak": float(endaq.calc.stats.max_abs(frame["x"].to_numpy())),
+        "velocityRmsMmPerS": float(np.sqrt(np.nansum(velocity * share)) * G * 1e3),
+        "band.100-1000.rms": float(np.sqrt(np.sum(power * np.clip((np.minimum(hz + width / 2, 1000) - np.maximum(hz - width / 2, 100)) / width, 0, 1)))),
+    }
+
+
+def write(folder):
+    document = {
+        "versions": {"numpy": np.__version__, "scipy": scipy.__version__, "endaq": endaq.__version__ if hasattr(endaq, "__version__") else endaq.calc.__version__},
+        "filters": filters(),
+        "resampling": resampling(),
+        "spectra": spectra(),
+        "endaq": by_endaq(),
+    }
+    (Path(folder) / "signals.json").write_text(json.dumps(document) + "\n")
+
+
+if __name__ == "__main__":
+    {"write": write}[sys.argv[1]](*sys.argv[2:])
