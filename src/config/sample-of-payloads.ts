@@ -20,6 +20,7 @@ export const SAMPLE_OF_PAYLOADS = [
   {
     filter: 'hall/{machine}/vibration',
     point: '{machine}.acceleration',
+    silence: '5min',
     payload: {
       kind: 'json',
       value: '$.samples',

@@ -18,15 +18,10 @@ async function pem(path: string | undefined, what: string): Promise<Buffer | und
   }
 }
 
-export interface ClientIdentity {
-  readonly clientId: string;
-  readonly will: { readonly topic: string; readonly payload: string } | undefined;
-}
-
 /** The options of mqtt.js for a broker. Throws where a TLS file is missing. */
 export async function clientOptions(
   broker: ExternalBroker,
-  identity: ClientIdentity,
+  clientId: string,
   maxPayloadBytes: number,
 ): Promise<IClientOptions> {
   const { tls, username, password } = broker;
@@ -37,7 +32,7 @@ export async function clientOptions(
   ]);
   const sessionExpiryInterval = Math.floor(broker.sessionExpiry / 1000);
   return {
-    clientId: identity.clientId,
+    clientId,
     protocolVersion: broker.version,
     clean: broker.sessionExpiry === 0,
     keepalive: Math.round(broker.keepAlive / 1000),
@@ -52,16 +47,6 @@ export async function clientOptions(
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
     ...(tls === undefined ? {} : { rejectUnauthorized: tls.rejectUnauthorized }),
-    ...(identity.will === undefined
-      ? {}
-      : {
-          will: {
-            topic: identity.will.topic,
-            payload: Buffer.from(identity.will.payload),
-            qos: 1 as const,
-            retain: true,
-          },
-        }),
     ...(broker.version === 4
       ? {}
       : {

@@ -2,8 +2,9 @@ import type { IClientOptions, IPublishPacket, MqttClient } from 'mqtt';
 import { withDeadline } from '../../base/deadline.js';
 import type { SmEdgeError } from '../../base/errors.js';
 import type { SourceDeps } from '../part.js';
+import type { Decoded } from '../payloads/payload.js';
 import { Collector } from './collector.js';
-import type { Intake } from './intake.js';
+import type { Message } from './intake.js';
 import { notStored } from './link-fault.js';
 import type { MqttMetrics } from './mqtt-metrics.js';
 
@@ -32,7 +33,7 @@ export interface SessionOptions {
   readonly clientOptions: IClientOptions;
   readonly maxInFlight: number;
   readonly releasePending: ReleasePending;
-  readonly intake: Intake;
+  readonly intake: { take(message: Message): Decoded | undefined };
   readonly deps: SourceDeps;
   readonly metrics: MqttMetrics;
 }
@@ -132,6 +133,11 @@ export class ClientSession {
   /** Publishes a retained message of this gateway; it is not kept for later where the link is gone. */
   announce(topic: string, payload: string): void {
     if (this.#client.connected) this.#client.publish(topic, payload, { qos: 0, retain: true });
+  }
+
+  /** Publishes a message of this gateway; like all of its own, it is not kept for later where the link is gone. */
+  publish(topic: string, payload: Buffer, options: { readonly qos: 0 | 1; readonly retain: boolean }): void {
+    if (this.#client.connected) this.#client.publish(topic, payload, options);
   }
 
   /** Breaks the connection off: what is not acknowledged comes again. */

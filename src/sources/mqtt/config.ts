@@ -146,6 +146,11 @@ const subscriptionSchema = z
       .max(200)
       .describe('Point template: {name} is what the wildcard matched, {channel} a channel of the payload'),
     payload: payloadSchema,
+    silence: duration({ minMs: 100, maxMs: 31 * 86_400_000 })
+      .optional()
+      .describe(
+        'A topic without a message for so long degrades the source; without it a topic may be silent',
+      ),
   })
   .superRefine((subscription, context) => {
     if (topicFilterFault(subscription.filter) !== undefined) return;

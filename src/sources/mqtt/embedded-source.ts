@@ -5,6 +5,7 @@ import { type RetrySchedule, retryDelayMs } from '../../base/retry.js';
 import type { Source, SourceDeps, SourceStatus } from '../part.js';
 import { StatusKeeper } from '../status.js';
 import { Collector } from './collector.js';
+import { Condition } from './condition.js';
 import type { EmbeddedBrokerConfig, MqttConfig } from './config.js';
 import { EmbeddedBroker, type ListenAddress, type Publication } from './embedded-broker.js';
 import { Intake } from './intake.js';
@@ -40,7 +41,7 @@ export class EmbeddedBrokerSource implements Source {
   readonly #config: MqttConfig;
   readonly #broker: EmbeddedBrokerConfig;
   readonly #deps: SourceDeps;
-  readonly #status: StatusKeeper;
+  readonly #status: Condition;
   readonly #intake: Intake;
   readonly #stopped = new AbortController();
   readonly #metrics: MqttMetrics;
@@ -55,9 +56,9 @@ export class EmbeddedBrokerSource implements Source {
     this.#config = config;
     this.#broker = broker;
     this.#deps = deps;
-    this.#status = new StatusKeeper(deps.clock, deps.onStatus);
+    this.#status = new Condition(new StatusKeeper(deps.clock, deps.onStatus));
     this.#metrics = new MqttMetrics(config.id, deps);
-    this.#intake = new Intake(config, deps, this.#metrics);
+    this.#intake = new Intake(config, deps, this.#metrics, this.#status);
     this.#collector = this.#newCollector();
   }
 
@@ -80,6 +81,7 @@ export class EmbeddedBrokerSource implements Source {
   async stop(): Promise<void> {
     if (this.#stopped.signal.aborted) return;
     this.#stopped.abort();
+    this.#intake.watch.stop();
     const { clock } = this.#deps;
     await withDeadline(clock, 'mqtt drain', DRAIN_TIMEOUT_MS, this.#collector.drain()).catch(() => undefined);
     this.#server?.publish(this.#statusTopic, statusMessage('stopped', this.#config.id, this.#deps));
@@ -107,6 +109,7 @@ export class EmbeddedBrokerSource implements Source {
     this.#server = server;
     this.#deps.logger.info(this.#address, 'the embedded MQTT broker listens');
     this.#status.set('good');
+    this.#intake.watch.start();
     server.publish(this.#statusTopic, statusMessage('online', this.#config.id, this.#deps));
   }
 
@@ -189,7 +192,7 @@ export class EmbeddedBrokerSource implements Source {
   #refuseAll(thrown: unknown): void {
     this.#metrics.storeRefusal();
     const error = notStored(thrown);
-    if (this.#status.status.state !== 'degraded') {
+    if (this.#status.status.reason !== error.message) {
       this.#deps.logger.warn({ code: error.code, hint: error.hint }, error.message);
     }
     this.#status.set('degraded', error.message);

@@ -2,10 +2,12 @@ import { SmEdgeError, toSmEdgeError } from '../../base/errors.js';
 import type { Reading } from '../../signals/reading.js';
 import type { SampleBlock } from '../../signals/sample-block.js';
 import type { SourceDeps } from '../part.js';
-import type { Arrival, Decoded, PayloadDecoder } from '../payloads/payload.js';
+import type { Arrival, Decoded } from '../payloads/payload.js';
+import type { Condition } from './condition.js';
 import type { MqttConfig } from './config.js';
 import type { MqttMetrics, UnusableReason } from './mqtt-metrics.js';
 import { type Route, TopicRouter } from './topic-router.js';
+import { TopicWatch } from './topic-watch.js';
 
 /** A topic whose payloads cannot be decoded is reported this often at most. */
 const REPORT_INTERVAL_MS = 10 * 60_000;
@@ -24,17 +26,32 @@ export interface Message {
 /** From a message to readings and blocks: finds the decoders, counts and reports what cannot be used. */
 export class Intake {
   readonly router: TopicRouter;
+  /** Tells of topics that went silent or whose messages cannot be used. */
+  readonly watch: TopicWatch;
   readonly #maxPayloadBytes: number;
   readonly #deps: Pick<SourceDeps, 'clock' | 'logger'>;
   readonly #metrics: MqttMetrics;
   #windowStartMs = Number.NEGATIVE_INFINITY;
   #reportsInWindow = 0;
 
-  constructor(config: MqttConfig, deps: Pick<SourceDeps, 'clock' | 'logger'>, metrics: MqttMetrics) {
+  constructor(
+    config: MqttConfig,
+    deps: Pick<SourceDeps, 'clock' | 'logger'>,
+    metrics: MqttMetrics,
+    condition: Pick<Condition, 'trouble'>,
+  ) {
     this.router = new TopicRouter(config.subscriptions, config.maxTopics);
     this.#maxPayloadBytes = config.maxPayload;
     this.#deps = deps;
     this.#metrics = metrics;
+    this.watch = new TopicWatch({
+      clock: deps.clock,
+      maxTopics: config.maxTopics,
+      silences: config.subscriptions.flatMap(({ filter, silence }) =>
+        silence === undefined ? [] : [{ filter, silenceMs: silence }],
+      ),
+      tell: (kind, reason) => condition.trouble(kind, reason),
+    });
   }
 
   /** What a message holds; undefined where nothing in it can be used, now or when it is sent again. */
@@ -56,30 +73,29 @@ export class Intake {
     }
     const arrival: Arrival = { timeMs: this.#deps.clock.nowMs(), repeated };
     let whole: Decoded | undefined;
+    let fault: SmEdgeError | undefined;
     for (const decoder of route.decoders) {
-      const decoded = this.#decode(route, decoder, payload, arrival);
-      if (decoded === undefined) continue;
+      let decoded: Decoded;
+      try {
+        decoded = decoder.decode(payload, arrival);
+        fault ??= decoded.partial;
+      } catch (thrown) {
+        fault ??= toSmEdgeError(thrown, 'PAYLOAD_INVALID');
+        continue;
+      }
       this.#metrics.stream(decoded.gaps ?? 0, decoded.lostBlocks ?? 0);
       const part = retained && decoded.deviceTime !== true ? staleVersion(decoded) : decoded;
       whole = whole === undefined ? part : merge(whole, part);
     }
+    if (fault === undefined) this.watch.seen(route, this.#deps.clock.monotonicMs());
+    else this.#refuse(route, 'payload', fault);
     return whole;
-  }
-
-  #decode(route: Route, decoder: PayloadDecoder, payload: Uint8Array, arrival: Arrival): Decoded | undefined {
-    try {
-      const decoded = decoder.decode(payload, arrival);
-      if (decoded.partial !== undefined) this.#refuse(route, 'payload', decoded.partial);
-      return decoded;
-    } catch (thrown) {
-      this.#refuse(route, 'payload', toSmEdgeError(thrown, 'PAYLOAD_INVALID'));
-      return undefined;
-    }
   }
 
   #refuse(route: Route, reason: UnusableReason, error: SmEdgeError): void {
     this.#metrics.unusable(reason);
     const nowMs = this.#deps.clock.monotonicMs();
+    this.watch.seen(route, nowMs, error.message);
     if (nowMs - this.#windowStartMs >= REPORT_INTERVAL_MS) {
       this.#windowStartMs = nowMs;
       this.#reportsInWindow = 0;

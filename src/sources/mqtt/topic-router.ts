@@ -7,6 +7,8 @@ import { fillTemplate, pointSegment, type TopicPattern, topicPattern } from './t
 /** What becomes of the messages of one topic. */
 export interface Route {
   readonly topic: string;
+  /** The filters that match it, as they are declared. */
+  readonly filters: readonly string[];
   readonly decoders: readonly PayloadDecoder[];
   /** Why the topic becomes no point, where a filter matches it all the same. */
   readonly refusal?: string;
@@ -71,7 +73,8 @@ export class TopicRouter {
       return levels === undefined ? [] : [{ subscription, levels }];
     });
     if (matches.length === 0) return undefined;
-    const base = { topic, lastReportMs: undefined, unreported: 0 };
+    const filters = matches.map(({ subscription }) => subscription.filter);
+    const base = { topic, filters, lastReportMs: undefined, unreported: 0 };
     if (this.#routes.size >= this.#maxTopics) {
       return { ...base, decoders: [], refusal: `there are already ${this.#maxTopics} topics (maxTopics)` };
     }
