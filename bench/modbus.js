@@ -20,7 +20,8 @@ async function ours(link, quantity) {
   for (let i = 0; i < READS; i++) {
     const address = (i * 7) % 1000;
     const data = await link.request({ unitId: 1, table: 'holding', address, quantity });
-    if (data.readUInt16BE(0) !== address || data.length !== 2 * quantity) throw new Error(`read ${i} is wrong`);
+    if (data.readUInt16BE(0) !== address || data.length !== 2 * quantity)
+      throw new Error(`read ${i} is wrong`);
   }
   return (READS * 1000) / (performance.now() - startMs);
 }
