@@ -2,9 +2,10 @@ import type { Clock } from '../base/clock.js';
 import { type ErrorRecord, fromErrorRecord, SmEdgeError, toSmEdgeError } from '../base/errors.js';
 import type { Metrics } from '../base/metrics.js';
 import type { WriteBatch } from './rows.js';
+import { toWire, type WireBatch, wireBytes } from './wire.js';
 
 interface Waiting {
-  readonly batch: WriteBatch;
+  readonly batch: WireBatch;
   readonly bytes: number;
   resolve(): void;
   reject(error: SmEdgeError): void;
@@ -14,7 +15,7 @@ export interface CommitQueueOptions {
   readonly clock: Clock;
   readonly metrics: Metrics;
   /** Writes batches in one commit; gives undefined or the error for each. */
-  readonly commit: (batches: readonly WriteBatch[]) => Promise<readonly (ErrorRecord | undefined)[]>;
+  readonly commit: (batches: readonly WireBatch[]) => Promise<readonly (ErrorRecord | undefined)[]>;
   /** Pause between two commits, milliseconds: what arrives in it shares one fsync, which spares the flash. */
   readonly intervalMs: number;
   readonly maxBatches: number;
@@ -61,8 +62,9 @@ export class CommitQueue {
   }
 
   /** Resolves after the commit that holds the batch. */
-  write(batch: WriteBatch): Promise<void> {
-    const bytes = sizeOf(batch);
+  write(written: WriteBatch): Promise<void> {
+    const batch = toWire(written);
+    const bytes = wireBytes(batch);
     const { maxBatches, maxBytes } = this.#options;
     const full =
       this.#waiting.length >= maxBatches ||
@@ -129,17 +131,4 @@ export class CommitQueue {
     this.#metrics.failed.inc({ code: error.code });
     reject(error instanceof SmEdgeError ? error : fromErrorRecord(error));
   }
-}
-
-/** About how much memory a batch holds, bytes. */
-function sizeOf(batch: WriteBatch): number {
-  const blocks = (batch.blocks ?? []).reduce((sum, { samples }) => sum + samples.byteLength, 0);
-  const features = (batch.features ?? []).reduce((sum, row) => sum + 8 * Object.keys(row.features).length, 0);
-  const others =
-    (batch.readings?.length ?? 0) + (batch.scores?.length ?? 0) + (batch.events?.length ?? 0) * 4;
-  const outbox = (batch.outbox ?? []).reduce(
-    (sum, { payload }) => sum + (payload instanceof Uint8Array ? payload.byteLength : 500),
-    0,
-  );
-  return 200 + blocks + features + 150 * others + outbox;
 }

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { SmEdgeError } from '../base/errors.js';
 import { finishReplacing, isDamage, isUnreadable, replaceDamaged } from './damage.js';
@@ -50,18 +50,9 @@ export function openOrReplace(path: string, stamp: string): SqliteDatabase {
 }
 
 function openSound(path: string): SqliteDatabase {
+  const version = existsSync(path) ? acceptedVersion(path) : 0;
   const db = new SqliteDatabase(path, { timeout: BUSY_TIMEOUT_MS });
   try {
-    const fault = contentFault(db, path);
-    if (fault !== undefined) throw new SmEdgeError('STORE_DAMAGED', fault);
-    const version = Number(db.pragma('user_version', { simple: true }));
-    if (version > MIGRATIONS.length) {
-      throw new SmEdgeError(
-        'STORE_NEWER',
-        `${path} is of a newer program (form ${version}, this one knows ${MIGRATIONS.length})`,
-        { hint: 'install that version of sm-edge again, or point storage.path to another folder' },
-      );
-    }
     // WAL with FULL: a commit returns after the fsync of the log, so it survives a power cut (sqlite.org/wal.html).
     if (version === 0) db.pragma('auto_vacuum = INCREMENTAL');
     db.pragma('journal_mode = WAL');
@@ -74,6 +65,24 @@ function openSound(path: string): SqliteDatabase {
   } catch (thrown) {
     db.close();
     throw thrown;
+  }
+}
+
+/** Looks at the file without writing to it, not even its log back into it: a newer program wants it as it left it. */
+function acceptedVersion(path: string): number {
+  const db = new SqliteDatabase(path, { readonly: true, timeout: BUSY_TIMEOUT_MS });
+  try {
+    const fault = contentFault(db, path);
+    if (fault !== undefined) throw new SmEdgeError('STORE_DAMAGED', fault);
+    const version = Number(db.pragma('user_version', { simple: true }));
+    if (version <= MIGRATIONS.length) return version;
+    throw new SmEdgeError(
+      'STORE_NEWER',
+      `${path} is of a newer program (form ${version}, this one knows ${MIGRATIONS.length})`,
+      { hint: 'install that version of sm-edge again, or point storage.path to another folder' },
+    );
+  } finally {
+    db.close();
   }
 }
 

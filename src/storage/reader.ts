@@ -2,29 +2,20 @@ import type { GatewayEvent } from '../events/event.js';
 import type { DeadLetter, JournaledEvent } from '../events/journal.js';
 import type { Reading } from '../signals/reading.js';
 import type { SampleBlock } from '../signals/sample-block.js';
+import type { ChunkStore } from './chunks/chunk-store.js';
+import { clampedUs, rowsOfPoint, type Span } from './chunks/queries.js';
+import { toFeatureRows, toReadings, toScoreRows } from './chunks/wire-rows.js';
 import type { OutboxLane, OutboxRow, OutboxStats } from './outbox.js';
-import { type FeatureRow, NO_VALUE, qualityOf, type ScoreRow, toMs, toUs } from './rows.js';
+import { type FeatureRow, qualityOf, type ScoreRow, toMs } from './rows.js';
 import type { SqliteDatabase } from './sqlite.js';
 import { storedJson } from './stored-json.js';
 import type {
   DeadLetterRecord,
   EventRecord,
-  FeaturesRecord,
   OutboxRecord,
   OutboxStatsRecord,
-  ReadingRecord,
-  ScoreRecord,
   WaveformRecord,
 } from './tables.js';
-
-/** A span of time at one point. */
-export interface Span {
-  readonly point: string;
-  readonly fromMs: number;
-  /** Not included. */
-  readonly toMs: number;
-  readonly limit: number;
-}
 
 export interface StoreCounts {
   readonly points: number;
@@ -39,22 +30,15 @@ export interface StoreCounts {
 /** Queries; runs in the storage thread. */
 export class Reader {
   readonly #db: SqliteDatabase;
+  readonly #chunks: ChunkStore;
 
-  constructor(db: SqliteDatabase) {
+  constructor(db: SqliteDatabase, chunks: ChunkStore) {
     this.#db = db;
+    this.#chunks = chunks;
   }
 
   readings(span: Span): Reading[] {
-    return this.#inSpan<ReadingRecord>('SELECT r.*, p.unit FROM readings r', 'r', 'time_us', span).map(
-      (row) => ({
-        point: span.point,
-        timeMs: toMs(row.time_us),
-        value: (row.quality & NO_VALUE) === 0 ? row.value : Number.NaN,
-        unit: row.unit,
-        quality: qualityOf(row.quality),
-        ...(row.reason === null ? {} : { reason: row.reason }),
-      }),
-    );
+    return rowsOfPoint(this.#chunks, 'readings', span, toReadings);
   }
 
   blocks(span: Span): SampleBlock[] {
@@ -71,33 +55,11 @@ export class Reader {
   }
 
   features(span: Span): FeatureRow[] {
-    const sql = 'SELECT f.*, n.names FROM features f JOIN feature_names n ON n.id = f.names_id';
-    return this.#inSpan<FeaturesRecord>(sql, 'f', 'time_us', span).map((row) => {
-      const values = new Float64Array(Uint8Array.from(row.values).buffer);
-      const names = storedJson(row.names) as string[];
-      return {
-        point: span.point,
-        timeMs: toMs(row.time_us),
-        durationMs: toMs(row.duration_us),
-        features: Object.fromEntries(names.map((name, index) => [name, values[index]!])),
-      };
-    });
+    return rowsOfPoint(this.#chunks, 'features', span, toFeatureRows);
   }
 
   scores(span: Span): ScoreRow[] {
-    const sql =
-      'SELECT s.*, m.name AS model, m.version AS version FROM scores s JOIN models m ON m.id = s.model_id';
-    return this.#inSpan<ScoreRecord>(sql, 's', 'time_us', span).map((row) => ({
-      point: span.point,
-      timeMs: toMs(row.time_us),
-      model: row.model,
-      version: row.version,
-      score: row.score,
-      threshold: row.threshold,
-      anomalous: row.anomalous === 1,
-      ...(row.fallback === null ? {} : { fallback: row.fallback }),
-      correlationId: row.correlation_id,
-    }));
+    return rowsOfPoint(this.#chunks, 'scores', span, toScoreRows);
   }
 
   points(): { name: string; unit: string }[] {
@@ -111,10 +73,10 @@ export class Reader {
     const count = (table: string) => Number(this.#db.prepare(`SELECT count(*) FROM ${table}`).pluck().get());
     return {
       points: count('points'),
-      readings: count('readings'),
+      readings: this.#chunks.count('readings'),
       waveforms: count('waveforms'),
-      features: count('features'),
-      scores: count('scores'),
+      features: this.#chunks.count('features'),
+      scores: this.#chunks.count('scores'),
       events: count('events'),
       outbox: count('outbox'),
     };
@@ -221,12 +183,9 @@ export class Reader {
         `${select} JOIN points p ON p.id = ${alias}.point_id
          WHERE p.name = ? AND ${alias}.${time} >= ? AND ${alias}.${time} < ? ORDER BY ${alias}.${time} LIMIT ?`,
       )
-      .all(point, clampUs(fromMs), clampUs(end), limit) as R[];
+      .all(point, clampedUs(fromMs), clampedUs(end), limit) as R[];
   }
 }
-
-/** Infinite bounds are welcome: "everything". */
-const clampUs = (ms: number): number => Math.max(-8.64e18, Math.min(8.64e18, toUs(ms)));
 
 function eventOf(row: EventRecord): GatewayEvent {
   return {

@@ -22,59 +22,138 @@ export interface RetentionResult {
   readonly overBudget: boolean;
 }
 
-/** Rows of one delete: short enough that a commit of live data does not wait long behind it. */
-const SLICE = 2_000;
+/** One step of retention; `shedding` is handed to the next one. */
+export interface RetentionStep extends RetentionResult {
+  readonly more: boolean;
+  readonly shedding: boolean;
+}
+
 /** Shedding begins at this share of the budget, and goes on down to the lower one. */
 const SHED_FROM = 0.9;
 const SHED_TO = 0.85;
-const MAX_SLICES = 200;
 
 /** What may be shed when the space runs out, in this order. Events, alarms and the outbox are not in it. */
 const SHEDDABLE = ['waveforms', 'readings', 'features', 'scores'] as const;
+type Sheddable = (typeof SHEDDABLE)[number];
 
-const SLICES: Readonly<Record<(typeof SHEDDABLE)[number], string>> = {
-  waveforms: `DELETE FROM waveforms WHERE id IN (SELECT id FROM waveforms ORDER BY id LIMIT ${SLICE / 20})`,
-  readings: oldest('readings', 'value'),
-  features: oldest('features'),
-  scores: oldest('scores', 'model_id'),
-};
+/** Entries of one delete (waveforms, chunks): some ten milliseconds, so that a commit of live data does not wait long. */
+const SLICE = 200;
+const EVENT_SLICE = 1_000;
+/** Pages given back to the file system at a time. */
+const VACUUM_PAGES = 1_000;
+/** First span behind the oldest entry in which a step of shedding looks for more, microseconds. */
+const FIRST_SPAN_US = 60e6;
 
-/** The oldest rows over all points; point by point, since the key begins with the point. */
-function oldest(table: string, furtherKey?: string): string {
-  const key = ['point_id', 'time_us', ...(furtherKey === undefined ? [] : [furtherKey])].join(', ');
-  return `DELETE FROM ${table} WHERE (${key}) IN (SELECT ${key} FROM ${table} ORDER BY time_us LIMIT ${SLICE})`;
-}
-
-/** Deletes what is too old, then, oldest first, what does not fit the budget. Runs in the storage thread. */
-export function applyRetention(db: SqliteDatabase, path: string, request: RetentionRequest): RetentionResult {
+/**
+ * One short step: deletes a slice of each kind that is too old; where nothing is, a slice of what does not fit the
+ * budget, oldest first. No step looks at a whole table: each goes by way of the points or series, whose entries stand
+ * in order of time. To be called again while `more`, with commits of live data between. Runs in the storage thread.
+ */
+export function retentionStep(
+  db: SqliteDatabase,
+  path: string,
+  request: RetentionRequest,
+  shedding: boolean,
+): RetentionStep {
   const { nowMs, keepMs, budgetBytes } = request;
-  const before = (ms: number) => toUs(nowMs - ms);
-  const aged = {
-    waveforms: db.prepare('DELETE FROM waveforms WHERE start_us < ?').run(before(keepMs.waveforms)).changes,
-    readings: db.prepare('DELETE FROM readings WHERE time_us < ?').run(before(keepMs.readings)).changes,
-    features: db.prepare('DELETE FROM features WHERE time_us < ?').run(before(keepMs.features)).changes,
-    scores: db.prepare('DELETE FROM scores WHERE time_us < ?').run(before(keepMs.features)).changes,
-    // An event that a subscriber has not taken yet stays, however old.
-    events: db
-      .prepare('DELETE FROM events WHERE time < ? AND seq <= coalesce((SELECT min(seq) FROM cursors), 0)')
-      .run(new Date(nowMs - keepMs.events).toISOString()).changes,
-  };
-  const shed: Record<string, number> = {};
+  const aged: Record<string, number> = {};
+  let more = false;
+  for (const kind of SHEDDABLE) {
+    const keptMs = kind === 'scores' ? keepMs.features : keepMs[kind];
+    const { entries, rows } = deleteBefore(db, kind, toUs(nowMs - keptMs));
+    aged[kind] = rows;
+    more ||= entries >= SLICE;
+  }
+  aged.events = deleteEvents(db, new Date(nowMs - keepMs.events).toISOString());
+  more ||= aged.events >= EVENT_SLICE;
+
   let bytes = usedBytes(db, path);
-  if (bytes > budgetBytes * SHED_FROM) {
+  const shed: Record<string, number> = {};
+  const wasShedding = shedding && bytes > budgetBytes * SHED_TO;
+  const isShedding = !more && (wasShedding || bytes > budgetBytes * SHED_FROM);
+  if (isShedding) {
     for (const kind of SHEDDABLE) {
-      const statement = db.prepare(SLICES[kind]);
-      for (let slice = 0; slice < MAX_SLICES && bytes > budgetBytes * SHED_TO; slice++) {
-        const { changes } = statement.run();
-        if (changes === 0) break;
-        shed[kind] = (shed[kind] ?? 0) + changes;
-        bytes = usedBytes(db, path);
-      }
+      const { entries, rows } = deleteOldest(db, kind);
+      if (entries === 0) continue;
+      shed[kind] = rows;
+      bytes = usedBytes(db, path);
+      more = bytes > budgetBytes * SHED_TO;
+      break;
     }
   }
-  db.pragma('incremental_vacuum(4000)');
-  db.pragma('wal_checkpoint(PASSIVE)');
-  return { bytes, aged, shed, overBudget: bytes > budgetBytes };
+  db.pragma(`incremental_vacuum(${VACUUM_PAGES})`);
+  if (!more) db.pragma('wal_checkpoint(PASSIVE)');
+  return { bytes, aged, shed, overBudget: bytes > budgetBytes, more, shedding: isShedding && more };
+}
+
+interface Deleted {
+  readonly entries: number;
+  readonly rows: number;
+}
+
+/** At most a slice of what ends before a time; a chunk goes when its newest row is too old. */
+function deleteBefore(db: SqliteDatabase, kind: Sheddable, beforeUs: number): Deleted {
+  if (kind === 'waveforms') {
+    const { changes } = db
+      .prepare(
+        `DELETE FROM waveforms WHERE id IN
+           (SELECT id FROM waveforms WHERE point_id IN (SELECT id FROM points) AND start_us < ? LIMIT ${SLICE})`,
+      )
+      .run(beforeUs);
+    return { entries: changes, rows: changes };
+  }
+  const counts = db
+    .prepare(
+      `DELETE FROM chunks WHERE id IN
+         (SELECT c.id FROM series s CROSS JOIN chunks c ON c.series_id = s.id
+          WHERE s.kind = ? AND c.to_us < ? LIMIT ${SLICE}) RETURNING count`,
+    )
+    .pluck()
+    .all(kind, beforeUs) as number[];
+  return { entries: counts.length, rows: counts.reduce((sum, count) => sum + count, 0) };
+}
+
+/** About a slice of the oldest over all points, found without a look at the rest. */
+function deleteOldest(db: SqliteDatabase, kind: Sheddable): Deleted {
+  const oldestUs = oldest(db, kind);
+  if (oldestUs === null) return { entries: 0, rows: 0 };
+  let entries = 0;
+  let rows = 0;
+  for (let spanUs = FIRST_SPAN_US; entries < SLICE / 2 && spanUs < 1e16; spanUs *= 4) {
+    const deleted = deleteBefore(db, kind, oldestUs + spanUs);
+    entries += deleted.entries;
+    rows += deleted.rows;
+  }
+  return { entries, rows };
+}
+
+function oldest(db: SqliteDatabase, kind: Sheddable): number | null {
+  if (kind === 'waveforms') {
+    return db
+      .prepare(
+        `SELECT min(oldest) FROM
+           (SELECT (SELECT min(start_us) FROM waveforms WHERE point_id = points.id) AS oldest FROM points)`,
+      )
+      .pluck()
+      .get() as number | null;
+  }
+  return db
+    .prepare(
+      `SELECT min(oldest) FROM
+         (SELECT (SELECT min(to_us) FROM chunks WHERE series_id = s.id) AS oldest FROM series s WHERE s.kind = ?)`,
+    )
+    .pluck()
+    .get(kind) as number | null;
+}
+
+/** The journal grows at its end, so the old ones stand at its beginning. One that a subscriber has not taken yet stays. */
+function deleteEvents(db: SqliteDatabase, before: string): number {
+  return db
+    .prepare(
+      `DELETE FROM events WHERE time < ? AND seq IN
+         (SELECT seq FROM events WHERE seq <= (SELECT min(seq) FROM cursors) ORDER BY seq LIMIT ${EVENT_SLICE})`,
+    )
+    .run(before).changes;
 }
 
 /** Bytes of pages in use, and of the log; free pages are used again before the file grows. */

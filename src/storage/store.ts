@@ -1,19 +1,20 @@
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.js';
-import { type ErrorRecord, SmEdgeError } from '../base/errors.js';
+import { SmEdgeError, toSmEdgeError } from '../base/errors.js';
 import type { Metrics } from '../base/metrics.js';
 import { WorkerClient } from '../base/worker-call.js';
 import type { DeadLetter, EventJournal, JournaledEvent } from '../events/journal.js';
 import type { Reading } from '../signals/reading.js';
 import type { SampleBlock } from '../signals/sample-block.js';
+import type { Span } from './chunks/queries.js';
 import { CommitQueue } from './commit-queue.js';
 import type { DamagedFile } from './damage.js';
 import type { Outbox } from './outbox.js';
-import type { Span, StoreCounts } from './reader.js';
-import type { RetentionRequest, RetentionResult } from './retention.js';
+import type { StoreCounts } from './reader.js';
+import type { RetentionRequest, RetentionResult, RetentionStep } from './retention.js';
 import type { FeatureRow, ScoreRow, WriteBatch } from './rows.js';
 import { StoredOutbox } from './stored-outbox.js';
-import type { OpenRequest, ReplaceRequest } from './worker.js';
+import type { CommitAnswer, OpenRequest, ReplaceRequest } from './worker.js';
 
 export type { FeatureRow, ScoreRow, WriteBatch } from './rows.js';
 
@@ -45,6 +46,8 @@ const DAMAGED = 'STORE_DAMAGED';
 interface OpenResult {
   readonly isPartlyChecked: boolean;
 }
+/** Steps of one call of retention; what is left goes with the next. */
+const MAX_RETENTION_STEPS = 1_000;
 
 /** Name of the database in the data folder. */
 export const DATABASE_FILE = 'sm-edge.db';
@@ -58,6 +61,7 @@ export class Store {
   readonly #queue: CommitQueue;
   readonly #options: StoreOptions;
   readonly #path: string;
+  readonly #sealFailures;
   /** When files were replaced, monotonic milliseconds. */
   #replacedMs: number[] = [];
   #replacing: Promise<void> | undefined;
@@ -84,14 +88,20 @@ export class Store {
         this.#opened = undefined;
       },
     });
+    this.#sealFailures = metrics.counter(
+      'sm_edge_storage_seal_failures_total',
+      'Times that the newest rows could not be moved into chunks; they are tried again.',
+      ['code'],
+    );
     this.#queue = new CommitQueue({
       clock,
       metrics,
       commit: async (batches) => {
-        const results = await this.#call<(ErrorRecord | undefined)[]>('commit', batches);
-        const damaged = results.find((result) => result?.code === DAMAGED);
+        const { errors, sealDue } = await this.#call<CommitAnswer>('commit', batches);
+        const damaged = errors.find((error) => error?.code === DAMAGED);
         if (damaged !== undefined) await this.#replace(damaged.message);
-        return results;
+        if (sealDue) this.#sealing ??= this.#seal();
+        return errors;
       },
       intervalMs: COMMIT_INTERVAL_MS,
       maxBatches: MAX_WAITING_BATCHES,
@@ -104,6 +114,9 @@ export class Store {
       metrics,
     );
   }
+
+  /** The tail on its way into chunks, step by step, with commits of live data between. */
+  #sealing: Promise<void> | undefined;
 
   #opened: Promise<OpenResult> | undefined;
 
@@ -211,8 +224,25 @@ export class Store {
     }
   }
 
-  retention(request: RetentionRequest): Promise<RetentionResult> {
-    return this.#call('retention', request);
+  /** Deletes what is too old, then what does not fit the budget, in short steps between which live data are written. */
+  async retention(request: RetentionRequest): Promise<RetentionResult> {
+    const aged: Record<string, number> = {};
+    const shed: Record<string, number> = {};
+    let shedding = false;
+    for (let step = 0; ; step++) {
+      const done: RetentionStep = await this.#call('retention', { request, shedding });
+      addTo(aged, done.aged);
+      addTo(shed, done.shed);
+      shedding = done.shedding;
+      if (!done.more || step >= MAX_RETENTION_STEPS)
+        return { bytes: done.bytes, aged, shed, overBudget: done.overBudget };
+    }
+  }
+
+  /** Moves what is in the tail now into compressed chunks; it happens by itself when the tail has grown. */
+  seal(): Promise<void> {
+    this.#sealing ??= this.#seal();
+    return this.#sealing;
   }
 
   /** Writes what waits and closes the file. */
@@ -232,6 +262,17 @@ export class Store {
         throw thrown;
       });
     return this.#opened;
+  }
+
+  async #seal(): Promise<void> {
+    try {
+      while (await this.#call<boolean>('seal', undefined));
+    } catch (thrown) {
+      // The rows stay in the tail, where they are as safe; the next commit asks again.
+      this.#sealFailures.inc({ code: toSmEdgeError(thrown).code });
+    } finally {
+      this.#sealing = undefined;
+    }
   }
 
   async #call<T>(method: string, argument: unknown): Promise<T> {
@@ -284,4 +325,8 @@ export class Store {
       removeDeadLetter: (id) => this.#call<void>('removeDeadLetter', id),
     };
   }
+}
+
+function addTo(sums: Record<string, number>, counts: Readonly<Record<string, number>>): void {
+  for (const [kind, count] of Object.entries(counts)) sums[kind] = (sums[kind] ?? 0) + count;
 }

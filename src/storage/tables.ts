@@ -4,14 +4,6 @@ import type { OutboxLane } from './outbox.js';
 
 /** Rows as SQLite gives them; the columns are those of migrations/. */
 
-export interface ReadingRecord {
-  readonly time_us: number;
-  readonly value: number;
-  readonly quality: number;
-  readonly reason: QualityReason | null;
-  readonly unit: string;
-}
-
 export interface WaveformRecord {
   readonly start_us: number;
   readonly sample_rate_hz: number;
@@ -20,24 +12,6 @@ export interface WaveformRecord {
   readonly reason: QualityReason | null;
   readonly sequence: number | null;
   readonly samples: Buffer;
-}
-
-export interface FeaturesRecord {
-  readonly time_us: number;
-  readonly duration_us: number;
-  readonly names: string;
-  readonly values: Buffer;
-}
-
-export interface ScoreRecord {
-  readonly time_us: number;
-  readonly model: string;
-  readonly version: string;
-  readonly score: number;
-  readonly threshold: number;
-  readonly anomalous: number;
-  readonly fallback: string | null;
-  readonly correlation_id: string;
 }
 
 export interface EventRecord {

@@ -1,5 +1,7 @@
-import { SmEdgeError } from '../base/errors.js';
+import { type ErrorRecord, SmEdgeError } from '../base/errors.js';
 import { serveWorker, type WorkerHandlers } from '../base/worker-call.js';
+import { ChunkStore } from './chunks/chunk-store.js';
+import type { Span } from './chunks/queries.js';
 import {
   type DamagedFile,
   damagedFiles,
@@ -10,11 +12,11 @@ import {
 } from './damage.js';
 import { openDatabase, openOrReplace } from './database.js';
 import type { OutboxLane } from './outbox.js';
-import { Reader, type Span } from './reader.js';
-import { applyRetention, type RetentionRequest, type RetentionResult } from './retention.js';
-import type { WriteBatch } from './rows.js';
+import { Reader } from './reader.js';
+import { type RetentionRequest, type RetentionStep, retentionStep } from './retention.js';
 import type { SqliteDatabase } from './sqlite.js';
 import { isPartlyChecked } from './start-check.js';
+import type { WireBatch } from './wire.js';
 import { Writer } from './writer.js';
 
 export interface OpenRequest {
@@ -29,12 +31,20 @@ export interface ReplaceRequest {
   readonly finding: string;
 }
 
+export interface CommitAnswer {
+  /** Undefined or the error of each batch. */
+  readonly errors: readonly (ErrorRecord | undefined)[];
+  /** The tail has grown: `seal` is to be called until it gives false. */
+  readonly sealDue: boolean;
+}
+
 /** What the thread holds once the file is open. */
 class OpenStore {
   readonly #path: string;
   readonly #lock;
   #db: SqliteDatabase;
   #salvage: SalvageWork;
+  chunks: ChunkStore;
   writer: Writer;
   reader: Reader;
 
@@ -44,8 +54,9 @@ class OpenStore {
     this.#path = path;
     this.#db = db;
     this.#salvage = new SalvageWork(db);
-    this.writer = new Writer(db);
-    this.reader = new Reader(db);
+    this.chunks = new ChunkStore(db);
+    this.writer = new Writer(db, this.chunks);
+    this.reader = new Reader(db, this.chunks);
   }
 
   get isPartlyChecked(): boolean {
@@ -74,12 +85,13 @@ class OpenStore {
       throw thrown;
     }
     this.#salvage = new SalvageWork(this.#db);
-    this.writer = new Writer(this.#db);
-    this.reader = new Reader(this.#db);
+    this.chunks = new ChunkStore(this.#db);
+    this.writer = new Writer(this.#db, this.chunks);
+    this.reader = new Reader(this.#db, this.chunks);
   }
 
-  retention(request: RetentionRequest): RetentionResult {
-    return applyRetention(this.#db, this.#path, request);
+  retention(request: RetentionRequest, shedding: boolean): RetentionStep {
+    return retentionStep(this.#db, this.#path, request, shedding);
   }
 
   close(): void {
@@ -117,7 +129,11 @@ const handlers = {
     store ??= new OpenStore(request);
     return { isPartlyChecked: store.isPartlyChecked };
   },
-  commit: (batches: readonly WriteBatch[]) => opened().writer.commit(batches),
+  commit(batches: readonly WireBatch[]): CommitAnswer {
+    const { writer, chunks } = opened();
+    return { errors: writer.commit(batches), sealDue: chunks.sealDue };
+  },
+  seal: () => opened().chunks.sealStep(),
   readings: (span: Span) => opened().reader.readings(span),
   blocks: (span: Span) => opened().reader.blocks(span),
   features: (span: Span) => opened().reader.features(span),
@@ -146,7 +162,8 @@ const handlers = {
   damagedFiles: () => opened().damagedFiles(),
   salvageStep: () => opened().salvageStep(),
   replace: (request: ReplaceRequest) => opened().replace(request),
-  retention: (request: RetentionRequest) => opened().retention(request),
+  retention: ({ request, shedding }: { request: RetentionRequest; shedding: boolean }) =>
+    opened().retention(request, shedding),
   close() {
     store?.close();
     store = undefined;

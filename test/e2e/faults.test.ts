@@ -6,10 +6,10 @@ import { connectAsync, type MqttClient } from 'mqtt';
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeWav } from '#sm/signals/wav.js';
 import { ModbusServer } from '#sm/simulator/modbus/server.js';
-import { SqliteDatabase } from '#sm/storage/sqlite.js';
 import { DATABASE_FILE } from '#sm/storage/store.js';
 import { Daemon, eventually, smEdge } from '../support/daemon.js';
 import { freePort } from '../support/mosquitto.js';
+import { Stored } from '../support/stored.js';
 
 /** What was started by a test, in the order in which it is to end. */
 const toEnd: (() => Promise<unknown>)[] = [];
@@ -70,12 +70,12 @@ const complaints = (daemon: Daemon, about: RegExp = /./): Record<string, unknown
 
 /** Rows on the disk: what is only counted is not stored yet. */
 function stored(daemon: Daemon): { readings: number; blocks: number } {
-  const db = new SqliteDatabase(join(daemon.dataDir, DATABASE_FILE), { readonly: true });
+  const view = new Stored(join(daemon.dataDir, DATABASE_FILE));
   try {
-    const count = (table: string) => db.prepare(`SELECT count(*) FROM ${table}`).pluck().get() as number;
-    return { readings: count('readings'), blocks: count('waveforms') };
+    const blocks = view.db.prepare('SELECT count(*) FROM waveforms').pluck().get() as number;
+    return { readings: view.readings().length, blocks };
   } finally {
-    db.close();
+    view.close();
   }
 }
 

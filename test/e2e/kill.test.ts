@@ -8,6 +8,7 @@ import { DATABASE_FILE } from '#sm/storage/store.js';
 import { Daemon, eventually } from '../support/daemon.js';
 import { hasMosquitto, Mosquitto } from '../support/mosquitto.js';
 import { soakCount, soakResult, soakTimeoutMs } from '../support/soak.js';
+import { Stored } from '../support/stored.js';
 
 const KILLS = soakCount(10);
 const BLOCK = 1024;
@@ -93,19 +94,12 @@ sources:
         await daemon.start();
       }
 
-      const db = new SqliteDatabase(join(daemon.dataDir, DATABASE_FILE), { readonly: true });
+      const view = new Stored(join(daemon.dataDir, DATABASE_FILE));
       try {
-        const storedBlocks = () => new Set(db.prepare('SELECT crc FROM waveforms').pluck().all() as number[]);
+        const storedBlocks = () =>
+          new Set(view.db.prepare('SELECT crc FROM waveforms').pluck().all() as number[]);
         const storedReadings = () =>
-          new Set(
-            db
-              .prepare(
-                `SELECT p.name || ' ' || r.time_us || ' ' || CAST(r.value AS INTEGER)
-               FROM readings r JOIN points p ON p.id = r.point_id`,
-              )
-              .pluck()
-              .all() as string[],
-          );
+          new Set(view.readings().map(({ point, timeMs, value }) => `${point} ${timeMs * 1000} ${value}`));
         const missing = () => {
           const haveBlocks = storedBlocks();
           const haveReadings = storedReadings();
@@ -121,7 +115,7 @@ sources:
         }).catch(() => undefined);
         expect(missing()).toEqual({ blocks: 0, readings: 0 });
       } finally {
-        db.close();
+        view.close();
       }
       expect((await daemon.end('SIGTERM')).code).toBe(0);
       const after = new SqliteDatabase(join(daemon.dataDir, DATABASE_FILE));

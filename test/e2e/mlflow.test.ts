@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { SqliteDatabase } from '#sm/storage/sqlite.js';
 import { DATABASE_FILE } from '#sm/storage/store.js';
 import { Daemon, eventually } from '../support/daemon.js';
 import { MlflowServer, requireMlflow } from '../support/mlflow.js';
 import { freePort } from '../support/mosquitto.js';
 import { Pump } from '../support/pump.js';
 import { corrupted, modelFiles, pointAlias, registerVersion, verdictOf } from '../support/registry.js';
+import { Stored } from '../support/stored.js';
 import { eventFilesOf, historyOf, pairValue, runsOf, type UpstreamRun } from '../sync/support/upstream.js';
 
 const POINT = 'pump-1.de.acceleration';
@@ -32,7 +32,7 @@ interface StoredScore {
 describe.skipIf(!requireMlflow())('the gateway and the central MLflow', () => {
   let mlflow: MlflowServer;
   let daemon: Daemon;
-  let db: SqliteDatabase | undefined;
+  let view: Stored | undefined;
   let pump: Pump | undefined;
   let brokerUrl: string;
   let experiment: string;
@@ -82,20 +82,19 @@ sync:
   afterEach(async () => {
     pump?.abandon();
     pump = undefined;
-    db?.close();
-    db = undefined;
+    view?.close();
+    view = undefined;
     await daemon?.remove();
   });
 
   /** What the daemon has in its store, read beside it. */
-  function query<T>(sql: string, ...values: unknown[]): T[] {
-    if (db === undefined) {
-      const file = join(daemon.dataDir, DATABASE_FILE);
-      if (!existsSync(file)) return [];
-      db = new SqliteDatabase(file, { readonly: true });
-    }
-    return db.prepare(sql).all(...values) as T[];
+  function stored(): Stored | undefined {
+    const file = join(daemon.dataDir, DATABASE_FILE);
+    if (view === undefined && existsSync(file)) view = new Stored(file);
+    return view;
   }
+
+  const query = <T>(sql: string): T[] => (stored()?.db.prepare(sql).all() ?? []) as T[];
 
   const events = (type?: string): StoredEvent[] =>
     query<{ id: string; type: string; payload: string }>('SELECT id, type, payload FROM events ORDER BY seq')
@@ -104,12 +103,13 @@ sync:
 
   /** Scores of the pump's vibration by `NAME/VERSION`, oldest first. */
   const scores = (): StoredScore[] =>
-    query(
-      `SELECT m.name || '/' || m.version AS model, s.threshold, s.fallback
-       FROM scores s JOIN models m ON m.id = s.model_id JOIN points p ON p.id = s.point_id
-       WHERE p.name = ? AND m.name <> 'baseline' ORDER BY s.time_us`,
-      POINT,
-    );
+    (stored()?.scores(POINT) ?? [])
+      .filter(({ model }) => model !== 'baseline')
+      .map(({ model, version, threshold, fallback }) => ({
+        model: `${model}/${version}`,
+        threshold,
+        fallback: fallback ?? null,
+      }));
 
   const scoredBy = (model: string): StoredScore[] => scores().filter((score) => score.model === model);
 

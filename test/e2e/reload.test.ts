@@ -7,6 +7,7 @@ import { SqliteDatabase } from '#sm/storage/sqlite.js';
 import { DATABASE_FILE } from '#sm/storage/store.js';
 import { Daemon, eventually } from '../support/daemon.js';
 import { freePort, hasMosquitto, Mosquitto } from '../support/mosquitto.js';
+import { Stored } from '../support/stored.js';
 
 /** What was started by a test, in the order in which it is to end. */
 const toEnd: (() => Promise<unknown>)[] = [];
@@ -79,7 +80,7 @@ const events = (daemon: Daemon): { type: string; payload: { point?: string; alar
 const featureNames = (daemon: Daemon): string[] => {
   const db = new SqliteDatabase(join(daemon.dataDir, DATABASE_FILE), { readonly: true });
   try {
-    const lists = db.prepare('SELECT names FROM feature_names').pluck().all() as string[];
+    const lists = db.prepare("SELECT detail FROM series WHERE kind = 'features'").pluck().all() as string[];
     return lists.flatMap((names) => names.match(/[\w.-]+/g) ?? []);
   } finally {
     db.close();
@@ -263,15 +264,16 @@ sources:
       expect(ms).toBeLessThan(10_000);
 
       const stored = () => {
-        const db = new SqliteDatabase(join(daemon.dataDir, DATABASE_FILE), { readonly: true });
+        const view = new Stored(join(daemon.dataDir, DATABASE_FILE));
+        const { db } = view;
         try {
           return {
-            readings: db.prepare('SELECT COUNT(DISTINCT time_us) FROM readings').pluck().get() as number,
+            readings: new Set(view.readings().map(({ timeMs }) => timeMs)).size,
             blocks: db.prepare('SELECT COUNT(DISTINCT crc) FROM waveforms').pluck().get() as number,
             sound: db.pragma('integrity_check', { simple: true }),
           };
         } finally {
-          db.close();
+          view.close();
         }
       };
       expect(stored().sound).toBe('ok');

@@ -1,4 +1,6 @@
 import { statSync } from 'node:fs';
+import { ChunkStore } from '../chunks/chunk-store.js';
+import { SERIES_KINDS } from '../chunks/kinds.js';
 import { integrityFindings } from '../integrity.js';
 import { SqliteDatabase } from '../sqlite.js';
 
@@ -48,12 +50,19 @@ export function copyFacts(path: string): CopyFacts {
       name,
       Number((db.prepare(`SELECT count(*) AS rows FROM "${name}"`).get() as { rows: number }).rows),
     ]);
+    // Readings, features and scores are many to a row of a table: what a person asks for is how many they are.
+    const kinds = tables.some(({ name }) => name === 'chunks') ? kindCounts(db) : {};
     return {
       version: Number(db.pragma('user_version', { simple: true })),
-      rows: Object.fromEntries(rows),
+      rows: { ...Object.fromEntries(rows), ...kinds },
       bytes: statSync(path).size,
     };
   } finally {
     db.close();
   }
+}
+
+function kindCounts(db: SqliteDatabase): Record<string, number> {
+  const store = new ChunkStore(db);
+  return Object.fromEntries(SERIES_KINDS.map((kind) => [kind, store.count(kind)]));
 }

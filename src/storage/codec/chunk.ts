@@ -73,13 +73,18 @@ export function decodeChunk(bytes: Uint8Array): Columns {
   }
 }
 
+/** Whether the checksum is right. */
+export function isWholeChunk(bytes: Uint8Array): boolean {
+  if (bytes.length < HEAD_BYTES) return false;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return view.getUint32(2, true) === crc32(bytes.subarray(HEAD_BYTES));
+}
+
 function decode(bytes: Uint8Array): Columns {
   if (bytes.length < HEAD_BYTES || bytes[0] !== FORM) throw new RangeError(`form ${bytes[0]}`);
   const body = bytes.subarray(HEAD_BYTES);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (view.getUint32(2, true) !== crc32(body)) throw new RangeError('the checksum differs');
-  const plain =
-    bytes[1] === DEFLATED ? inflateRawSync(body, { maxOutputLength: MAX_PAYLOAD_BYTES }) : body;
+  if (!isWholeChunk(bytes)) throw new RangeError('the checksum differs');
+  const plain = bytes[1] === DEFLATED ? inflateRawSync(body, { maxOutputLength: MAX_PAYLOAD_BYTES }) : body;
   const input = new ByteReader(plain);
   const count = input.varint();
   const [doubles, codes, texts] = [input.varint(), input.varint(), input.varint()];
@@ -87,10 +92,16 @@ function decode(bytes: Uint8Array): Columns {
     throw new RangeError(`${count} rows`);
   const timesUs = new Float64Array(count);
   readTimes(input, timesUs, count);
-  const doubleColumns = columnsOf(doubles, () => new Float64Array(count), (column) =>
-    readDoubles(input, column, count),
+  const doubleColumns = columnsOf(
+    doubles,
+    () => new Float64Array(count),
+    (column) => readDoubles(input, column, count),
   );
-  const codeColumns = columnsOf(codes, () => new Uint8Array(count), (column) => readCodes(input, column, count));
+  const codeColumns = columnsOf(
+    codes,
+    () => new Uint8Array(count),
+    (column) => readCodes(input, column, count),
+  );
   return {
     timesUs,
     doubles: doubleColumns,

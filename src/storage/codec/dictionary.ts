@@ -11,12 +11,7 @@ let places = new Float64Array(4096);
  * Writes `form`, the distinct values in order, and the place of each value among them; the order keeps neighbours near
  * to one another. Writes nothing, and gives false, where there are too many distinct ones, a NaN or a −0.
  */
-export function writeDictionary(
-  out: ByteWriter,
-  form: number,
-  values: Float64Array,
-  count: number,
-): boolean {
+export function writeDictionary(out: ByteWriter, form: number, values: Float64Array, count: number): boolean {
   const placeOf = new Map<number, number>();
   for (let i = 0; i < count; i++) {
     const value = values[i]!;

@@ -72,8 +72,14 @@ export function readDoubles(input: ByteReader, values: Float64Array, count: numb
     }
     return;
   }
-  if (form === DICTIONARY) return readDictionary(input, values, count);
-  if (form === PATTERNS) return readPatterns(input, bits, count);
+  if (form === DICTIONARY) {
+    readDictionary(input, values, count);
+    return;
+  }
+  if (form === PATTERNS) {
+    readPatterns(input, bits, count);
+    return;
+  }
   const scale = SCALES[form - SCALED];
   if (scale === undefined) throw new RangeError(`form ${form} of a column`);
   const exceptions = readExceptions(input, count);

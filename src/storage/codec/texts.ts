@@ -26,7 +26,11 @@ export function writeTexts(out: ByteWriter, texts: readonly Text[]): void {
     out.byte(text === null ? 0 : 1);
     if (text !== null) out.text(text);
   }
-  writeIntegers(out, Float64Array.from(texts, (text) => placeOf.get(text)!), texts.length);
+  writeIntegers(
+    out,
+    Float64Array.from(texts, (text) => placeOf.get(text)!),
+    texts.length,
+  );
 }
 
 export function readTexts(input: ByteReader, count: number): Text[] {

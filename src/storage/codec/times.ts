@@ -34,7 +34,10 @@ export function writeTimes(out: ByteWriter, timesUs: Float64Array, count: number
 export function readTimes(input: ByteReader, timesUs: Float64Array, count: number): void {
   if (count === 0) return;
   const step = input.byte();
-  if (step === STEPS_US.length) return readIntegers(input, timesUs, count);
+  if (step === STEPS_US.length) {
+    readIntegers(input, timesUs, count);
+    return;
+  }
   const stepUs = STEPS_US[step];
   if (stepUs === undefined) throw new RangeError(`step ${step} of times`);
   const first = input.signed();

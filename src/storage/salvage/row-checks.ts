@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { isWholeChunk } from '../codec/chunk.js';
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -17,6 +18,8 @@ const isJson = (text: unknown): boolean => {
  */
 export const ROW_CHECKS: Readonly<Record<string, (row: Row) => boolean>> = {
   waveforms: (row) => crc32(row.samples as Buffer) === row.crc,
+  chunks: (row) => isWholeChunk(row.data as Buffer),
+  tail: (row) => isWholeChunk(row.data as Buffer),
   events: (row) => isJson(row.payload),
   alarm_states: (row) => isJson(row.document),
   documents: (row) => isJson(row.document),

@@ -25,6 +25,8 @@ const SMALL_TABLE_PAGES = 2_000;
 /** Whatever their size: what the daemon must know before it goes on. */
 const FIRST = new Set([
   'points',
+  'series',
+  'tail',
   'feature_names',
   'models',
   'alarm_states',
@@ -34,11 +36,16 @@ const FIRST = new Set([
   'dead_letters',
   'events',
 ]);
-/** Their rows are few, and of the same form as an index has: only the tree says whose a page is. */
-const BY_TREE_ALONE = new Set(['cursors', 'sqlite_sequence']);
+/**
+ * Their rows are few, and of the same form as an index has: only the tree says whose a page is. A row of the tail that
+ * comes back later than the start would not be in memory.
+ */
+const BY_TREE_ALONE = new Set(['cursors', 'sqlite_sequence', 'tail']);
 /** Only ever added to or thinned out by age: a deleted row that comes back does no harm. */
 const HARMLESS = new Set([
   'points',
+  'series',
+  'chunks',
   'models',
   'feature_names',
   'readings',
@@ -54,6 +61,11 @@ const NAMES: readonly { table: string; column: string; insert: string }[] = [
     table: 'points',
     column: 'point_id',
     insert: "INSERT OR IGNORE INTO points (id, name, unit) VALUES (?, ?, '')",
+  },
+  {
+    table: 'series',
+    column: 'series_id',
+    insert: "INSERT OR IGNORE INTO series (id, point_id, kind, detail) VALUES (?, 0, 'lost', ?)",
   },
   {
     table: 'models',
@@ -74,6 +86,8 @@ export class Salvage {
   readonly #tallies = new Map<string, Tally>();
   readonly #inserts = new Map<string, (row: StoredRow) => boolean>();
   readonly #isFirst: readonly boolean[];
+  /** Those of `NAMES` that the form of the target has. */
+  readonly #names: typeof NAMES;
   /** Numbers in the bulk that must have a name. */
   readonly #referred = new Map<string, Set<number>>();
 
@@ -84,6 +98,8 @@ export class Salvage {
   constructor(path: string, target: SqliteDatabase, isFirstTime: boolean) {
     this.#file = new PageFile(path);
     this.#target = target;
+    const tables = new Set(tableLayouts(target).map(({ name }) => name));
+    this.#names = NAMES.filter(({ table }) => tables.has(table));
     this.#schema = damagedSchema(this.#file);
     const { layouts, indexRoots } = this.#schema;
     this.#pages = pageOwners(this.#file, layouts, indexRoots);
@@ -199,7 +215,7 @@ export class Salvage {
          VALUES (${columns.map(() => '?').join(', ')})`,
       );
       const isSound = ROW_CHECKS[layout.name];
-      const references = NAMES.flatMap(({ table, column }) => {
+      const references = this.#names.flatMap(({ table, column }) => {
         const at = columns.findIndex(({ name }) => name === column);
         return at < 0 ? [] : [{ table, at }];
       });
@@ -229,7 +245,7 @@ export class Salvage {
 
   /** Rows whose point or model was lost stay to be found, and their number is not given to another one. */
   #nameTheNameless(): void {
-    for (const { table, insert } of NAMES) {
+    for (const { table, insert } of this.#names) {
       const statement = this.#target.prepare(insert);
       for (const id of this.#referred.get(table) ?? []) statement.run(id, `lost-${id}`);
       this.#referred.delete(table);
@@ -238,7 +254,7 @@ export class Salvage {
 
   /** New rows get numbers that no lost row can have had. */
   #skipNumbers(): void {
-    for (const { table } of NAMES) {
+    for (const { table } of this.#names) {
       const { lostPages = 0, lostRows = 0 } = this.#tallies.get(table) ?? {};
       if (lostPages + lostRows === 0) continue;
       const insert = NAMES.find((name) => name.table === table)!.insert;

@@ -1,0 +1,76 @@
+import type { Columns } from '../codec/chunk.js';
+import type { ChunkStore } from './chunk-store.js';
+import { between, concat, inOrder, lastUs, merge, rowCount, slice } from './columns.js';
+import type { SeriesKind } from './kinds.js';
+import type { Series } from './series.js';
+
+/** A span of time at one point. */
+export interface Span {
+  readonly point: string;
+  readonly fromMs: number;
+  /** Not included. */
+  readonly toMs: number;
+  readonly limit: number;
+}
+
+/** Infinite bounds are welcome: "everything". */
+export const clampedUs = (ms: number): number => Math.max(-9.1e15, Math.min(9.1e15, Math.round(ms * 1000)));
+
+/**
+ * Rows of a series with `fromUs` ≤ time < `toUs` in order, at most `limit`, from chunks and tail. No more chunks are
+ * read than the limit needs.
+ */
+export function rowsBetween(
+  store: ChunkStore,
+  series: Series,
+  fromUs: number,
+  toUs: number,
+  limit: number,
+): Columns {
+  const { replaces } = series.shape;
+  const parts: Columns[] = [];
+  let count = 0;
+  let endUs = toUs;
+  const heads = store.table.heads(series.id, fromUs, toUs);
+  for (const [index, head] of heads.entries()) {
+    const whole = store.table.read(head.id);
+    const rows = whole === undefined ? undefined : between(whole, fromUs, toUs);
+    if (rows === undefined || rowCount(rows) === 0) continue;
+    parts.push(rows);
+    count += rowCount(rows);
+    if (count < limit || index === heads.length - 1) continue;
+    // What the tail has behind here does not belong to the first `limit` rows.
+    endUs = lastUs(rows) + 1;
+    break;
+  }
+  const tail = inOrder(concat(store.tailOf(series.id)), replaces);
+  const late = rowCount(tail) === 0 ? tail : between(tail, fromUs, endUs);
+  const all =
+    parts.length === 0
+      ? late
+      : rowCount(late) === 0
+        ? concat(parts)
+        : merge(concat(parts), late, replaces).merged;
+  return rowCount(all) > limit ? slice(all, 0, limit) : all;
+}
+
+/** Rows of every series of a point and kind, as the interface has them, in order of time, at most `limit`. */
+export function rowsOfPoint<R extends { readonly timeMs: number }>(
+  store: ChunkStore,
+  kind: SeriesKind,
+  span: Span,
+  toRows: (series: Series, columns: Columns) => R[],
+): R[] {
+  const { point, limit } = span;
+  const fromUs = clampedUs(span.fromMs);
+  const toUs = clampedUs(span.toMs);
+  const found = store.series
+    .ofPoint(point, kind)
+    .map((series) => toRows(series, rowsBetween(store, series, fromUs, toUs, limit)))
+    .filter((rows) => rows.length > 0);
+  if (found.length <= 1) return found[0] ?? [];
+  return found
+    .flat()
+    .sort((a, b) => a.timeMs - b.timeMs)
+    .slice(0, limit);
+}

@@ -1,0 +1,113 @@
+import type { SqliteDatabase } from '../sqlite.js';
+import { type SeriesKind, type Shape, shapeOf } from './kinds.js';
+
+export interface Series {
+  readonly id: number;
+  readonly point: string;
+  readonly kind: SeriesKind;
+  /** See `shapeOf`. */
+  readonly detail: string;
+  readonly shape: Shape;
+}
+
+interface SeriesRecord {
+  readonly id: number;
+  readonly point: string;
+  readonly kind: SeriesKind;
+  readonly detail: string;
+}
+
+/** Series kept in memory; a flood of new names must not fill it. */
+const MAX_CACHED = 20_000;
+
+/**
+ * The series of a store: what a point delivered of one kind under one detail. A point whose unit changes in the config
+ * has another series from then on, so what was stored before keeps the unit that it was measured in.
+ */
+export class SeriesTable {
+  readonly #db: SqliteDatabase;
+  readonly #byKey = new Map<string, Series>();
+  readonly #byId = new Map<number, Series>();
+  readonly #points = new Map<string, { id: number; unit: string }>();
+
+  constructor(db: SqliteDatabase) {
+    this.#db = db;
+  }
+
+  /** The series, made where there is none; to be called in a transaction. */
+  ensure(point: string, kind: SeriesKind, detail: string): Series {
+    const key = `${kind}\n${detail}\n${point}`;
+    const known = this.#byKey.get(key);
+    if (known !== undefined) return known;
+    const pointId = this.pointId(point, kind === 'readings' ? detail : '');
+    const id = Number(
+      this.#db
+        .prepare(
+          `INSERT INTO series (point_id, kind, detail) VALUES (?, ?, ?)
+           ON CONFLICT (point_id, kind, detail) DO UPDATE SET kind = kind RETURNING id`,
+        )
+        .pluck()
+        .get(pointId, kind, detail),
+    );
+    return this.#cache({ id, point, kind, detail });
+  }
+
+  /** The id of a point, made where there is none; a unit that is not empty becomes the point's present one. */
+  pointId(name: string, unit = ''): number {
+    const known = this.#points.get(name);
+    if (known !== undefined && (unit === '' || known.unit === unit)) return known.id;
+    const row = this.#db
+      .prepare<[string, string], { id: number; unit: string }>(
+        `INSERT INTO points (name, unit) VALUES (?, ?)
+         ON CONFLICT (name) DO UPDATE SET unit = iif(excluded.unit = '', unit, excluded.unit) RETURNING id, unit`,
+      )
+      .get(name, unit)!;
+    if (this.#points.size >= MAX_CACHED) this.#points.clear();
+    this.#points.set(name, row);
+    return row.id;
+  }
+
+  byId(id: number): Series | undefined {
+    const known = this.#byId.get(id);
+    if (known !== undefined) return known;
+    const record = this.#db
+      .prepare<[number], SeriesRecord>(
+        `SELECT s.id, p.name AS point, s.kind, s.detail FROM series s JOIN points p ON p.id = s.point_id WHERE s.id = ?`,
+      )
+      .get(id);
+    return record === undefined ? undefined : this.#cache(record);
+  }
+
+  /** Every series of a point of one kind, oldest first. */
+  ofPoint(point: string, kind: SeriesKind): Series[] {
+    return this.#db
+      .prepare<[string, string], SeriesRecord>(
+        `SELECT s.id, p.name AS point, s.kind, s.detail FROM series s JOIN points p ON p.id = s.point_id
+         WHERE p.name = ? AND s.kind = ? ORDER BY s.id`,
+      )
+      .all(point, kind)
+      .map((record) => this.#byId.get(record.id) ?? this.#cache(record));
+  }
+
+  ids(kind: SeriesKind): number[] {
+    return this.#db.prepare('SELECT id FROM series WHERE kind = ?').pluck().all(kind) as number[];
+  }
+
+  /** After a rollback: ids that were given out in it are not in the file. */
+  forget(): void {
+    this.#byKey.clear();
+    this.#byId.clear();
+    this.#points.clear();
+  }
+
+  #cache(record: SeriesRecord): Series {
+    const series = { ...record, shape: shapeOf(record.kind, record.detail) };
+    if (this.#byId.size >= MAX_CACHED) {
+      this.#byId.clear();
+      this.#byKey.clear();
+    }
+    this.#byId.set(series.id, series);
+    this.#byKey.set(`${series.kind}\n${series.detail}\n${series.point}`, series);
+    return series;
+  }
+}
