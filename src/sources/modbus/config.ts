@@ -3,7 +3,7 @@ import { duration, identifier } from '../../base/schema.js';
 import { intakeShape } from '../intake/config.js';
 import { connectionSchema } from './config-connection.js';
 import { placePoint, pointSchema } from './config-point.js';
-import { waveformSchema } from './config-waveform.js';
+import { fifoSchema, waveformSchema } from './config-waveform.js';
 import { leastTimeMs } from './line-load.js';
 import { planRequests } from './plan.js';
 import { MAX_BITS, MAX_REGISTERS } from './protocol.js';
@@ -60,10 +60,11 @@ const unitSchema = z
       .describe('Registers between two points that are read along rather than asked around'),
     points: z.array(pointSchema).max(10_000).default([]).describe('What to read at every poll'),
     waveforms: z.array(waveformSchema).max(64).default([]).describe('Blocks of samples behind a ready flag'),
+    fifos: z.array(fifoSchema).max(64).default([]).describe('Queues of samples (function code 24)'),
   })
   .refine(
-    ({ points, waveforms }) => points.length + waveforms.length > 0,
-    'a unit needs at least one point or waveform',
+    ({ points, waveforms, fifos }) => points.length + waveforms.length + fifos.length > 0,
+    'a unit needs at least one point, waveform or queue',
   );
 
 export const modbusConfigSchema = z
@@ -85,7 +86,7 @@ export const modbusConfigSchema = z
     for (const [index, unit] of config.units.entries()) {
       const issue = (path: (string | number)[], message: string) =>
         context.addIssue({ code: 'custom', path: ['units', index, ...path], message });
-      for (const list of ['points', 'waveforms'] as const) {
+      for (const list of ['points', 'waveforms', 'fifos'] as const) {
         for (const [at, { point }] of unit[list].entries()) {
           if (seen.has(point)) issue([list, at, 'point'], `${point} stands twice`);
           seen.add(point);

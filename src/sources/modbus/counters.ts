@@ -6,6 +6,11 @@ const PER_UNIT = {
   exceptions: ['sm_edge_modbus_exceptions_total', 'Exceptions answered'],
   waveforms: ['sm_edge_modbus_waveforms_total', 'Waveforms fetched'],
   waveform_faults: ['sm_edge_modbus_waveform_faults_total', 'Waveforms not to be had'],
+  fifo_samples: ['sm_edge_modbus_fifo_samples_total', 'Samples read from queues'],
+  fifo_losses: [
+    'sm_edge_modbus_fifo_losses_total',
+    'Times that a queue had overflowed, or that an answer with samples was lost',
+  ],
   writes: ['sm_edge_modbus_writes_total', 'Values written on command'],
 } as const;
 
@@ -17,7 +22,7 @@ export function unitCounters(
   source: string,
   unitId: number,
   interval: string,
-): (what: Counted) => void {
+): (what: Counted, times?: number) => void {
   const labels = { source, unit: String(unitId) };
   const counters = Object.fromEntries(
     Object.entries(PER_UNIT).map(([what, [name, help]]) => [
@@ -30,9 +35,9 @@ export function unitCounters(
     'Polls left out since the one before was not done, by poll group',
     ['source', 'unit', 'interval'],
   );
-  return (what) => {
-    if (what === 'overruns') overruns.inc({ ...labels, interval });
-    else counters[what]!.inc(labels);
+  return (what, times = 1) => {
+    if (what === 'overruns') overruns.inc({ ...labels, interval }, times);
+    else counters[what]!.inc(labels, times);
   };
 }
 

@@ -1,10 +1,12 @@
 import type { Timer } from '../../base/clock.js';
 import { formatDuration } from '../../base/duration.js';
 import type { SmEdgeError } from '../../base/errors.js';
+import type { SampleBlock } from '../../signals/sample-block.js';
 import type { Source, SourceDeps, SourceStatus } from '../part.js';
 import { StatusKeeper } from '../status.js';
 import { type ModbusConfig, turnaroundOf, type UnitConfig } from './config.js';
 import { textGauge, unitCounters } from './counters.js';
+import { FifoPoller } from './fifo-poller.js';
 import type { LinkUser, ModbusLink, RequestRules } from './link.js';
 import type { Request } from './protocol.js';
 import { type LinkLease, leaseLink } from './shared-link.js';
@@ -26,7 +28,7 @@ export class ModbusSource implements Source {
   readonly #deps: SourceDeps;
   readonly #status: StatusKeeper;
   readonly #pollers: UnitPoller[] = [];
-  readonly #waveforms: WaveformPoller[] = [];
+  readonly #waveforms: (WaveformPoller | FifoPoller)[] = [];
   /** Points that the device refuses, by the poll group that they stand in. */
   readonly #refused = new Map<number, readonly string[]>();
   readonly #waveformFaults = new Map<string, string>();
@@ -147,27 +149,31 @@ export class ModbusSource implements Source {
         },
       }),
     );
+    const blockDeps = {
+      clock,
+      unitId,
+      count,
+      maxRegisters: config.maxRegisters,
+      isReachable: () => link.isUp && !unit.breaker.isOpen,
+      emit: (block: SampleBlock) => sink.offer({ blocks: [block] }),
+      onFault: (point: string, error: SmEdgeError | undefined) => this.#blockFault(point, error),
+    };
     for (const waveform of config.waveforms) {
+      // Hundreds of pages must not hold up anybody's poll; a queue that is not emptied loses samples.
+      const request = asking({ ...rules, priority: 'low' });
+      this.#waveforms.push(new WaveformPoller(waveform, { ...blockDeps, request }));
+    }
+    for (const fifo of config.fifos) {
       this.#waveforms.push(
-        new WaveformPoller(waveform, {
-          clock,
-          unitId,
-          // Hundreds of pages must not hold up anybody's poll.
-          request: asking({ ...rules, priority: 'low' }),
-          count,
-          maxRegisters: config.maxRegisters,
-          isReachable: () => link.isUp && !unit.breaker.isOpen,
-          emit: (block) => {
-            sink.offer({ blocks: [block] });
-            if (this.#waveformFaults.delete(waveform.point)) this.#judge();
-          },
-          onFault: (point, error) => {
-            this.#waveformFaults.set(point, error.message);
-            this.#judge();
-          },
-        }),
+        new FifoPoller(fifo, { ...blockDeps, request: asking({ ...rules, priority: 'high' }) }),
       );
     }
+  }
+
+  #blockFault(point: string, error: SmEdgeError | undefined): void {
+    if (error !== undefined) this.#waveformFaults.set(point, `${point}: ${error.message}`);
+    else if (!this.#waveformFaults.delete(point)) return;
+    this.#judge();
   }
 
   /** The state of the source from the state of its link, its units and its points. */

@@ -1,10 +1,10 @@
 import { type Clock, sleep, type Timer } from '../../base/clock.js';
 import { SmEdgeError, toSmEdgeError } from '../../base/errors.js';
-import { calibrationLine, calibrationOf } from '../../signals/calibration.js';
 import type { SampleBlock } from '../../signals/sample-block.js';
 import type { WaveformConfig } from './config-waveform.js';
-import { MAX_REGISTERS, type Request } from './protocol.js';
-import { decodeValue, naturalOrder, registersOf } from './values.js';
+import { isBitTable, MAX_REGISTERS, type Request } from './protocol.js';
+import { commandRequest, decodeSamples } from './samples.js';
+import { decodeBit, registersOf } from './values.js';
 
 /** The ready flag is looked at this often at first; ever more seldom, up to the second value. */
 const READY_POLL_MS = 20;
@@ -20,7 +20,8 @@ export interface WaveformDeps {
   /** Is the unit there to be asked? */
   readonly isReachable: () => boolean;
   readonly emit: (block: SampleBlock) => void;
-  readonly onFault: (point: string, error: SmEdgeError) => void;
+  /** The waveform cannot be had; undefined when it can again. */
+  readonly onFault: (point: string, error: SmEdgeError | undefined) => void;
   readonly count: (what: 'requests' | 'overruns' | 'waveforms' | 'waveform_faults') => void;
 }
 
@@ -58,6 +59,7 @@ export class WaveformPoller {
         (block) => {
           count('waveforms');
           emit(block);
+          onFault(this.#config.point, undefined);
         },
         (thrown) => {
           if (this.#stopped.signal.aborted) return;
@@ -71,16 +73,17 @@ export class WaveformPoller {
   }
 
   async #fetch(): Promise<SampleBlock> {
-    const { trigger, point, unit, sampleRateHz, samples: count } = this.#config;
+    const { trigger, done, point, unit, sampleRateHz, samples: count } = this.#config;
     const { unitId, clock } = this.#deps;
     const triggeredAtMs = clock.nowMs();
     if (trigger !== undefined) {
-      await this.#ask({ unitId, write: 'holding', address: trigger.address, values: [trigger.value] });
+      await this.#ask(commandRequest(unitId, trigger));
     }
     await this.#untilReady();
     // With a trigger the samples follow it; without one they end where the flag is seen.
     const startTimeMs = trigger === undefined ? clock.nowMs() - (count * 1000) / sampleRateHz : triggeredAtMs;
-    const samples = this.#decode(await this.#readAll());
+    const samples = decodeSamples(await this.#readAll(), this.#config, count);
+    if (done !== undefined) await this.#ask(commandRequest(unitId, done));
     const finite = samples.every(Number.isFinite);
     return {
       point,
@@ -93,14 +96,15 @@ export class WaveformPoller {
   }
 
   async #untilReady(): Promise<void> {
-    const { ready, readyTimeout, point } = this.#config;
+    const { ready, readyTimeout } = this.#config;
     const { clock, unitId } = this.#deps;
     const untilMs = clock.monotonicMs() + readyTimeout;
     for (let pauseMs = READY_POLL_MS; ; pauseMs = Math.min(2 * pauseMs, READY_POLL_MAX_MS)) {
-      const flag = await this.#ask({ unitId, table: 'holding', address: ready.address, quantity: 1 });
-      if (flag.readUInt16BE(0) === ready.value) return;
+      const flag = await this.#ask({ unitId, table: ready.register, address: ready.address, quantity: 1 });
+      const value = isBitTable(ready.register) ? decodeBit(flag, 0) : flag.readUInt16BE(0);
+      if ((value & (ready.mask ?? 0xffff)) === ready.value) return;
       if (clock.monotonicMs() >= untilMs) {
-        throw new SmEdgeError('MODBUS_NOT_READY', `${point}: no samples within ${readyTimeout} ms`, {
+        throw new SmEdgeError('MODBUS_NOT_READY', `no samples within ${readyTimeout} ms`, {
           retryable: true,
           hint: `register ${ready.address} never became ${ready.value}: check trigger, ready and readyTimeout`,
         });
@@ -148,22 +152,4 @@ export class WaveformPoller {
       }
     }
   }
-
-  #decode(data: Buffer): Float32Array {
-    const { type, samples: count } = this.#config;
-    const { scale, offset } = lineOf(this.#config);
-    const shape = { type, order: this.#config.order ?? naturalOrder(type), bit: 0 };
-    const bytes = registersOf(type) * 2;
-    const samples = new Float32Array(count);
-    for (let i = 0; i < count; i++) samples[i] = decodeValue(data, i * bytes, shape) * scale + offset;
-    return samples;
-  }
-}
-
-/** value = raw × scale + offset, declared so or by a calibration. */
-function lineOf(config: WaveformConfig): { readonly scale: number; readonly offset: number } {
-  const { calibration, type, unit } = config;
-  if (calibration === undefined) return config;
-  const whole = { bits: registersOf(type) * 16, signed: type.startsWith('int') };
-  return calibrationLine(calibrationOf(calibration, type === 'float32' ? undefined : whole, unit));
 }

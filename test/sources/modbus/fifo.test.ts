@@ -1,0 +1,205 @@
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { crc } from '#sm/base/crc.js';
+import { seededRandom } from '#sm/base/random.js';
+import { modbusPart } from '#sm/sources/modbus/index.js';
+import { encodePdu, parseAnswer } from '#sm/sources/modbus/protocol.js';
+import { isState, type Running, run, until } from '../support.js';
+
+const open: { stop(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const one of open.splice(0).reverse()) await one.stop();
+});
+
+type Serve = (pdu: Buffer) => Buffer | undefined;
+
+/** A server of PDUs over TCP, framed as Modbus TCP or RTU; `delayMs` before each answer, one after the other. */
+async function listen(
+  framing: 'mbap' | 'rtu',
+  serve: Serve,
+  delayMs: () => number = () => 0,
+): Promise<number> {
+  const sockets = new Set<Socket>();
+  const requestBytes = (code: number) => (code === 24 ? 6 : 8);
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.setNoDelay().on('error', () => undefined);
+    let pending = Buffer.alloc(0);
+    let turn = Promise.resolve();
+    const later = (answer: () => Buffer | undefined) => {
+      turn = turn.then(async () => {
+        const ms = delayMs();
+        if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms));
+        const bytes = answer();
+        if (bytes !== undefined && !socket.destroyed) socket.write(bytes);
+      });
+    };
+    socket.on('data', (chunk) => {
+      pending = Buffer.concat([pending, chunk]);
+      for (;;) {
+        const size =
+          framing === 'mbap'
+            ? pending.length < 6
+              ? Infinity
+              : 6 + pending.readUInt16BE(4)
+            : pending.length < 2
+              ? Infinity
+              : requestBytes(pending[1]!);
+        if (pending.length < size) return;
+        const frame = pending.subarray(0, size);
+        pending = pending.subarray(size);
+        const pdu = framing === 'mbap' ? frame.subarray(7) : frame.subarray(1, -2);
+        later(() => {
+          const answer = serve(pdu);
+          if (answer === undefined) return undefined;
+          const head = framing === 'mbap' ? frame.subarray(0, 7) : frame.subarray(0, 1);
+          const bytes = Buffer.concat([head, answer]);
+          if (framing === 'mbap') bytes.writeUInt16BE(answer.length + 1, 4);
+          else return Buffer.concat([bytes, checksum(bytes)]);
+          return bytes;
+        });
+      }
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  open.push({
+    async stop() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+function checksum(bytes: Buffer): Buffer {
+  const sum = Buffer.alloc(2);
+  sum.writeUInt16LE(crc('crc16-modbus', bytes, 0, bytes.length));
+  return sum;
+}
+
+/** The answer of function 24 with these registers. */
+function fifoAnswer(values: readonly number[]): Buffer {
+  const pdu = Buffer.alloc(5 + 2 * values.length);
+  pdu[0] = 24;
+  pdu.writeUInt16BE(2 + 2 * values.length, 1);
+  pdu.writeUInt16BE(values.length, 3);
+  for (const [i, value] of values.entries()) pdu.writeUInt16BE(value & 0xffff, 5 + 2 * i);
+  return pdu;
+}
+
+async function collect(connection: object, fifos: object[]): Promise<Running> {
+  const running = await run(modbusPart, {
+    connection: { host: '127.0.0.1', timeout: '60ms', ...connection },
+    units: [{ unitId: 1, fifos }],
+  });
+  open.push(running.source);
+  return running;
+}
+
+const fifo = (point: string, address: number, more: object = {}) => ({
+  point,
+  address,
+  interval: '20ms',
+  sampleRateHz: 1000,
+  unit: 'g',
+  ...more,
+});
+
+const samplesOf = ({ blocks }: Running, point: string) =>
+  blocks.filter((block) => block.point === point).flatMap(({ samples }) => [...samples]);
+
+describe('FIFO queues (function code 24)', () => {
+  it('are read as in the example of the specification (clause 6.18)', () => {
+    const request = { unitId: 1, fifo: 0x04de };
+    expect(encodePdu(request).toString('hex')).toBe('1804de');
+    const answer = parseAnswer(Buffer.from('180006000201b81284', 'hex'), request);
+    expect(answer).toEqual({ kind: 'data', data: Buffer.from('01b81284', 'hex') });
+    expect(parseAnswer(Buffer.from('180006000301b81284', 'hex'), request).kind).toBe('mismatch');
+    expect(parseAnswer(Buffer.from('9803', 'hex'), request)).toEqual({ kind: 'exception', code: 3 });
+  });
+
+  it('are emptied in turn and laid end to end, samples over two answers included', async () => {
+    let next = 0;
+    const queue: number[] = [];
+    const port = await listen('mbap', () => {
+      // An int32 is two registers: the high one alone may be the last of an answer.
+      while (queue.length < 40) queue.push(0, next++);
+      return fifoAnswer(queue.splice(0, next % 3 === 0 ? 31 : 17));
+    });
+    const running = await collect({ transport: 'tcp', port }, [
+      fifo('m.a', 7, { type: 'int32', scale: 0.5 }),
+    ]);
+    await until(() => expect(running.blocks.length).toBeGreaterThan(8));
+    await isState(running.source, 'good');
+    const samples = samplesOf(running, 'm.a');
+    expect(samples).toEqual(samples.map((_, i) => i / 2));
+    let end = running.blocks[0]!.startTimeMs;
+    for (const block of running.blocks) {
+      expect(block).toMatchObject({ quality: 'good', unit: 'g', sampleRateHz: 1000 });
+      expect(Math.abs(block.startTimeMs - end)).toBeLessThan(1);
+      end = block.startTimeMs + block.samples.length;
+    }
+  });
+
+  it('are cleared by a declared write, and an overflow is a gap', async () => {
+    let filled = 20;
+    let cleared = 0;
+    const port = await listen('mbap', (pdu) => {
+      if (pdu[0] === 6) {
+        cleared++;
+        filled = cleared === 2 ? 40 : 20;
+        return pdu;
+      }
+      return filled > 31 ? Buffer.from([0x98, 3]) : fifoAnswer(Array(filled).fill(cleared));
+    });
+    const running = await collect({ transport: 'tcp', port }, [
+      fifo('m.a', 7, { clear: { address: 8, value: 0 } }),
+    ]);
+    await until(() => expect(running.blocks.length).toBeGreaterThan(4));
+    expect(running.blocks.map(({ quality, reason }) => reason ?? quality).slice(0, 4)).toEqual([
+      'good',
+      'good',
+      'gap',
+      'good',
+    ]);
+    expect(running.blocks.map(({ samples }) => samples[0]).slice(0, 4)).toEqual([0, 1, 3, 4]);
+    expect(await running.counter('sm_edge_modbus_fifo_losses_total')).toBe(1);
+    expect(running.statuses.map(({ reason }) => reason).join()).toContain('exception 3');
+    await isState(running.source, 'good');
+  });
+
+  it('of one unit never get the samples of each other, over RTU with late answers', async () => {
+    const random = seededRandom(3);
+    const served = new Map([
+      [100, 0],
+      [200, 0],
+    ]);
+    const port = await listen(
+      'rtu',
+      (pdu) => {
+        if (pdu[0] === 3) return Buffer.from([3, 2, 0, 0]);
+        const address = pdu.readUInt16BE(1);
+        const from = served.get(address)!;
+        served.set(address, from + 4);
+        return fifoAnswer([0, 1, 2, 3].map((i) => address * 100 + ((from + i) % 10_000)));
+      },
+      () => (random() < 0.1 ? 130 * random() : 0),
+    );
+    const running = await collect({ transport: 'rtu-over-tcp', port, silence: '2ms' }, [
+      fifo('m.a', 100, { type: 'uint16' }),
+      fifo('m.b', 200, { type: 'uint16' }),
+    ]);
+    await until(() => expect(running.blocks.length).toBeGreaterThan(80), 30_000);
+    expect(await running.counter('sm_edge_modbus_fifo_losses_total')).toBeGreaterThan(0);
+    for (const [point, base] of [
+      ['m.a', 10_000],
+      ['m.b', 20_000],
+    ] as const) {
+      const samples = samplesOf(running, point);
+      expect(samples.length).toBeGreaterThan(60);
+      for (const value of samples) expect(Math.floor(value / 10_000)).toBe(base / 10_000);
+      // In order, none twice.
+      for (const [i, value] of samples.entries()) if (i > 0) expect(value).toBeGreaterThan(samples[i - 1]!);
+    }
+  }, 60_000);
+});
