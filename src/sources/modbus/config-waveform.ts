@@ -99,6 +99,12 @@ export const fifoSchema = z
     ...samplesShape,
   })
   .superRefine((fifo, context) => {
+    if (fifo.calibration !== undefined && (fifo.scale !== 1 || fifo.offset !== 0))
+      context.addIssue({
+        code: 'custom',
+        path: ['calibration'],
+        message: 'stands beside scale or offset: it replaces them',
+      });
     checkOrder(fifo.order, fifo.type, (message) =>
       context.addIssue({ code: 'custom', path: ['order'], message }),
     );

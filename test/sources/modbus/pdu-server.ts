@@ -5,11 +5,11 @@ import { crc } from '#sm/base/crc.js';
 export type Serve = (pdu: Buffer) => Buffer | undefined;
 
 /** A server of PDUs over TCP, framed as Modbus TCP or RTU; `delayMs` before each answer, one after the other. */
-async function listen(
+export async function listenForPdus(
   framing: 'mbap' | 'rtu',
   serve: Serve,
   delayMs: () => number = () => 0,
-): Promise<number> {
+): Promise<{ port: number; stop(): Promise<void> }> {
   const sockets = new Set<Socket>();
   const requestBytes = (code: number) => (code === 24 ? 6 : 8);
   const server = createServer((socket) => {
@@ -67,4 +67,3 @@ function checksum(bytes: Buffer): Buffer {
   sum.writeUInt16LE(crc('crc16-modbus', bytes, 0, bytes.length));
   return sum;
 }
-
