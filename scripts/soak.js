@@ -1,6 +1,7 @@
 // Runs a soak: the same test as `npm test` runs, with a larger count, and prints its result as JSON.
 //   npm run soak -- torn --count 200
 //   npm run soak -- kill --count 200
+//   npm run soak -- modbus-frames --count 1000000
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,6 +12,7 @@ import { parseArgs } from 'node:util';
 const SOAKS = {
   torn: ['test/storage/torn-writes.test.ts', 200],
   kill: ['test/e2e/kill.test.ts', 200],
+  'modbus-frames': ['test/sources/modbus/frames.test.ts', 1_000_000],
 };
 
 const { values, positionals } = parseArgs({
