@@ -20,6 +20,54 @@ export const SAMPLE_OF_THE_REST = {
       overload: { policy: 'discard-oldest', points: [{ points: ['*.energy'], policy: 'discard-newest' }] },
     },
     {
+      id: 'microphone',
+      type: 'audio',
+      device: 'plughw:CARD=USB,DEV=0',
+      channels: ['left', 'right'],
+      point: 'fan-1.{channel}.sound-pressure',
+      unit: 'Pa',
+      fullScale: 20,
+    },
+    {
+      id: 'raw-microphone',
+      type: 'serial',
+      url: 'tcp://10.0.0.12:4001',
+      framing: { kind: 'fixed', bytes: 3200 },
+      messages: [
+        {
+          point: 'fan-3.inlet.sound-pressure',
+          payload: { kind: 'waveform', encoding: 'int16le', sampleRateHz: 16000, unit: 'Pa', fullScale: 20 },
+        },
+      ],
+    },
+    {
+      id: 'recordings',
+      type: 'folder',
+      path: '/srv/recordings',
+      files: [
+        {
+          kind: 'wav',
+          match: '{machine}_{position}_{time}.wav',
+          point: '{machine}.{position}.acceleration',
+          unit: 'g',
+          fullScale: 16,
+        },
+        {
+          kind: 'table',
+          match: 'oven-*.csv',
+          separator: ';',
+          time: { column: 'Time', format: 'yyyy-MM-dd HH:mm:ss' },
+          points: [{ column: 'T1', point: 'oven-1.temperature', unit: 'degC' }],
+        },
+        {
+          kind: 'payload',
+          match: '{machine}-*.json',
+          point: '{machine}.current',
+          payload: { kind: 'json', value: '$.amps', unit: 'A' },
+        },
+      ],
+    },
+    {
       id: 'motor-bus',
       type: 'modbus',
       connection: { transport: 'rtu', path: '/dev/serial/by-id/usb-adapter', silence: '4ms' },

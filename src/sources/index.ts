@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { audioPart } from './audio/index.js';
+import { folderPart } from './folder/index.js';
 import { httpPart } from './http/index.js';
 import { modbusPart } from './modbus/index.js';
 import { mqttPart } from './mqtt/index.js';
@@ -6,7 +8,7 @@ import type { Source, SourceDeps, SourcePart } from './part.js';
 import { serialPart } from './serial/index.js';
 
 /** Every kind of source: one folder and one line here. */
-export const sourceParts = [modbusPart, mqttPart, serialPart, httpPart] as const;
+export const sourceParts = [modbusPart, mqttPart, serialPart, httpPart, folderPart, audioPart] as const;
 
 type ConfigOf<P> = P extends SourcePart<infer C> ? C : never;
 

@@ -43,6 +43,7 @@ export async function run<C extends { readonly id: string; readonly type: string
     sink: { offer: take, deliver: async (batch) => take(batch) },
     onStatus: (status) => statuses.push(status),
     ...more,
+    ...more,
   });
   await source.start();
   const counter = async (name: string, labels: Record<string, string> = {}): Promise<number> => {
@@ -63,3 +64,12 @@ export const isState = (source: Source, state: string): Promise<void> =>
   until(() => {
     if (source.status.state !== state) throw new Error(`${source.status.state}: ${source.status.reason}`);
   });
+
+/** Facts that outlive a source, as the store keeps them. */
+export function memory() {
+  const facts = new Map<string, string>();
+  return {
+    read: (key: string) => facts.get(key),
+    write: (key: string, value: string) => void facts.set(key, value),
+  };
+}

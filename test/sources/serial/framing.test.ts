@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CRC_NAMES, crc } from '#sm/base/crc.js';
+import { encodeWav } from '#sm/signals/wav.js';
 import { encodeVibrationFrame } from '#sm/simulator/serial/frame.js';
 import { createDeframer, framingSchema } from '#sm/sources/serial/framing/index.js';
 
@@ -198,5 +199,45 @@ describe('sync word', () => {
     expect(hex([...got, ...rest])).toEqual(
       [2, 3].map((n) => sent[n - 1]!.subarray(4, sent[n - 1]!.length - 2).toString('hex')),
     );
+  });
+});
+
+describe('raw samples and recordings on a line', () => {
+  it('cuts a stream into frames of the same length', () => {
+    const deframer = createDeframer({ kind: 'fixed', bytes: 4 });
+    const frames = [[1, 2, 3], [4, 5, 6, 7, 8, 9], [10]].flatMap((bytes) =>
+      deframer.push(Buffer.from(bytes)),
+    );
+    expect(frames.map((frame) => [...frame])).toEqual([
+      [1, 2, 3, 4],
+      [5, 6, 7, 8],
+    ]);
+  });
+
+  it('finds WAV files between anything else, in pieces of any size', () => {
+    const file = (seed: number) =>
+      encodeWav(
+        {
+          sampleRateHz: 8000,
+          channels: 1,
+          samples: Float32Array.from({ length: 50 }, (_, i) => Math.sin(i + seed)),
+        },
+        'pcm16',
+      );
+    const stream = Buffer.concat([
+      Buffer.from('noise RIFFnone'),
+      file(1),
+      file(2),
+      Buffer.from('RIF'),
+      file(3),
+    ]);
+    for (const size of [1, 7, 64, stream.length]) {
+      const deframer = createDeframer({ kind: 'wav', maxBytes: 4096 });
+      const files: Buffer[] = [];
+      for (let at = 0; at < stream.length; at += size)
+        files.push(...deframer.push(stream.subarray(at, at + size)));
+      expect(files).toEqual([file(1), file(2), file(3)]);
+      expect(deframer.garbageBytes).toBe(17);
+    }
   });
 });
