@@ -1,11 +1,12 @@
-"""Reference values for filters, resampling, spectra and calibrated amplitudes, in float64 by scipy.signal and endaq
-(versions: requirements.txt beside this file).
+"""Reference values for filters, resampling, spectra and calibrated amplitudes, in float64 by scipy.signal, librosa and
+endaq (versions: requirements.txt beside this file).
 
     signals.py write FOLDER      writes signals.json for the tests (test/fixtures/reference)
 
 Signals are short and made by a linear congruential generator, so that any language can make them again.
 """
 
+import base64
 import json
 import sys
 from pathlib import Path
@@ -13,12 +14,13 @@ from pathlib import Path
 import endaq
 import endaq.calc.psd
 import endaq.calc.stats
+import librosa
 import numpy as np
 import pandas as pd
 import scipy
 import scipy.signal
 
-from reference import G, machine, noise
+from reference import G, machine, noise, voice
 
 
 def rounded(values):
@@ -91,6 +93,23 @@ def spectra():
     return {"seed": 13, "length": n, "sampleRateHz": rate, "segment": 512, "step": 16, "cases": cases, "gains": gains}
 
 
+def log_mel():
+    x = voice(6000, 16000)
+    cases = []
+    for options in (
+        {"transformLength": 512, "hop": 256, "count": 20, "scale": "slaney", "norm": "slaney", "centre": True},
+        {"transformLength": 1024, "hop": 300, "count": 30, "scale": "htk", "norm": "none", "lowHz": 50, "highHz": 7600, "centre": False},
+    ):
+        mel = librosa.feature.melspectrogram(
+            y=x.astype(np.float64), sr=16000, n_fft=options["transformLength"], hop_length=options["hop"],
+            n_mels=options["count"], fmin=options.get("lowHz", 0), fmax=options.get("highHz"), htk=options["scale"] == "htk",
+            norm=None if options["norm"] == "none" else "slaney", center=options["centre"], pad_mode="constant", dtype=np.float64,
+        )
+        decibels = librosa.power_to_db(mel).T
+        cases.append({"options": {"sampleRateHz": 16000, **options}, "frames": decibels.shape[0], "values": [round(float(v), 7) for v in decibels.ravel()[::3]]})
+    return {"length": 6000, "step": 3, "samples": base64.b64encode(x.astype("<f4").tobytes()).decode(), "cases": cases}
+
+
 def by_endaq():
     """RMS, density, and the velocity that endaq integrates from it, of the machine of features.json."""
     rate, n = 12800, 8192
@@ -117,6 +136,7 @@ def write(folder):
         "filters": filters(),
         "resampling": resampling(),
         "spectra": spectra(),
+        "logMel": log_mel(),
         "endaq": by_endaq(),
     }
     (Path(folder) / "signals.json").write_text(json.dumps(document) + "\n")

@@ -1,4 +1,6 @@
+import { readFile } from 'node:fs/promises';
 import { SmEdgeError } from '../base/errors.js';
+import { KERNELS_WASM } from './kernels-wasm.js';
 
 /**
  * Fourier transforms of float32 data by pffft (FFTPACK's algorithm with SIMD, compiled to WebAssembly).
@@ -6,7 +8,14 @@ import { SmEdgeError } from '../base/errors.js';
  */
 
 /** Part of the engine, though not of ECMAScript, so that the language's types lack it. */
-declare const WebAssembly: { validate(bytes: Uint8Array): boolean };
+interface WasmInstance {
+  readonly exports: Readonly<Record<string, unknown>>;
+}
+declare const WebAssembly: {
+  validate(bytes: Uint8Array): boolean;
+  instantiate(bytes: Uint8Array, imports: object): Promise<{ readonly instance: WasmInstance }>;
+  readonly Memory: abstract new () => object;
+};
 
 /** What is used of the library. */
 export interface FftLibrary {
@@ -16,6 +25,8 @@ export interface FftLibrary {
   _pffft_aligned_free(pointer: number): void;
   _pffft_new_setup(length: number, transform: number): number;
   _pffft_destroy_setup(setup: number): void;
+  /** As `_pffft_transform_ordered`, but the bins stay in the library's own order. */
+  readonly _pffft_transform: FftLibrary['_pffft_transform_ordered'];
   _pffft_transform_ordered(
     setup: number,
     input: number,
@@ -23,6 +34,28 @@ export interface FftLibrary {
     work: number,
     direction: number,
   ): void;
+  /** The batched kernels in the same memory; missing where the engine has no SIMD. */
+  kernels?: Kernels;
+}
+
+/** scripts/kernels/kernels.as says what they do; every number but counts is a place in the memory. */
+export interface Kernels {
+  melEnergies(
+    setup: number,
+    samples: number,
+    frames: number,
+    hop: number,
+    length: number,
+    window: number,
+    data: number,
+    bins: number,
+    work: number,
+    power: number,
+    bands: number,
+    bandCount: number,
+    out: number,
+  ): void;
+  toDecibels(values: number, count: number, least: number, range: number): void;
 }
 
 const REAL = 0;
@@ -40,12 +73,47 @@ let library: Promise<FftLibrary> | undefined;
 
 /** Loads the library once per thread. */
 export function loadFft(): Promise<FftLibrary> {
-  library ??= (
-    WebAssembly.validate(SIMD_PROBE)
-      ? import('@echogarden/pffft-wasm/simd')
-      : import('@echogarden/pffft-wasm')
-  ).then((module) => module.default());
+  library ??= WebAssembly.validate(SIMD_PROBE)
+    ? loadSimd()
+    : import('@echogarden/pffft-wasm').then((module) => module.default());
   return library;
+}
+
+/** The library with SIMD, and the kernels linked to its memory and its transform: no JavaScript in between. */
+async function loadSimd(): Promise<FftLibrary> {
+  const file = new URL('pffft.wasm', import.meta.resolve('@echogarden/pffft-wasm/simd'));
+  const { default: create } = await import('@echogarden/pffft-wasm/simd');
+  const compiled = await readFile(file);
+  let pffft: WasmInstance | undefined;
+  const loaded = await create({
+    instantiateWasm(imports, receive) {
+      void WebAssembly.instantiate(compiled, imports).then(({ instance }) => {
+        pffft = instance;
+        receive(instance);
+      });
+      return {};
+    },
+  });
+  const memory = Object.values(pffft?.exports ?? {}).find((value) => value instanceof WebAssembly.Memory);
+  if (memory === undefined) return loaded;
+  const transform = nativeTransform(loaded);
+  const { instance } = await WebAssembly.instantiate(Buffer.from(KERNELS_WASM, 'base64'), {
+    env: { memory },
+    kernels: { transform },
+  });
+  loaded.kernels = instance.exports as unknown as Kernels;
+  return loaded;
+}
+
+/** The library replaces each of its functions by the one of the module at the first call. */
+function nativeTransform(pffft: FftLibrary): FftLibrary['_pffft_transform'] {
+  const length = 32;
+  const setup = pffft._pffft_new_setup(length, REAL);
+  const data = pffft._pffft_aligned_malloc(length * 8);
+  pffft._pffft_transform(setup, data, data, data + length * 4, FORWARD);
+  pffft._pffft_aligned_free(data);
+  pffft._pffft_destroy_setup(setup);
+  return pffft._pffft_transform;
 }
 
 /** Smallest factor of two in a length that pffft transforms: 2^5 for real input, 2^4 for complex. */

@@ -1,7 +1,7 @@
 /** Mel-frequency cepstral coefficients, with the numbers of `librosa.feature.mfcc` and `librosa.feature.delta`. */
 
 /** First `count` coefficients of the orthonormal DCT-II of each frame of `logMel` (dB); frame after frame. */
-export function mfcc(logMel: Float64Array, bands: number, count: number): Float64Array {
+export function mfcc(logMel: ArrayLike<number>, bands: number, count: number): Float64Array {
   const frames = logMel.length / bands;
   const basis = Float64Array.from({ length: count * bands }, (_, at) => {
     const k = Math.floor(at / bands);

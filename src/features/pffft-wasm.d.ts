@@ -4,5 +4,9 @@ declare module '@echogarden/pffft-wasm' {
 }
 
 declare module '@echogarden/pffft-wasm/simd' {
-  export default function createPffft(): Promise<import('./fft.js').FftLibrary>;
+  type Instance = { readonly exports: Readonly<Record<string, unknown>> };
+  export default function createPffft(options?: {
+    /** Takes the place of the library's own loading. */
+    instantiateWasm(imports: object, receive: (instance: Instance) => void): object;
+  }): Promise<import('./fft.js').FftLibrary>;
 }

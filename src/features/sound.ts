@@ -1,7 +1,7 @@
 import { createDetailAnalysis } from './detail.js';
 import { type FftLibrary, fftLengthAtLeast, fftLengthAtMost } from './fft.js';
+import { createLogMel } from './log-mel.js';
 import { applyMelFilters, melFilterBank } from './mel.js';
-import { MelSpectrogram, toDecibels } from './mel-spectrogram.js';
 import { deltas, mfcc } from './mfcc.js';
 import { aWeights } from './octaves.js';
 import { type AnalysisSpec, type Extractor, type FeatureVector, requireBlockLength } from './spec.js';
@@ -99,7 +99,7 @@ function createSoundDetail(library: FftLibrary, spec: AnalysisSpec, transformLen
   const { sampleRateHz, blockLength } = spec;
   const fine = PowerSpectrum.create(library, blockLength, sampleRateHz);
   const waveform = createDetailAnalysis(library, blockLength, sampleRateHz);
-  const spectrogram = new MelSpectrogram(library, blockLength, {
+  const spectrogram = createLogMel(library, blockLength, {
     sampleRateHz,
     transformLength,
     hop: transformLength / 2,
@@ -110,7 +110,7 @@ function createSoundDetail(library: FftLibrary, spec: AnalysisSpec, transformLen
     add(features: Record<string, number>, samples: Float32Array, mean: number): void {
       fine?.compute(samples);
       waveform.add(features, samples, mean, fine);
-      const coefficients = mfcc(toDecibels(spectrogram.compute(samples)), MEL_BANDS, COEFFICIENTS);
+      const coefficients = mfcc(spectrogram.compute(samples), MEL_BANDS, COEFFICIENTS);
       const slopes = deltas(coefficients, COEFFICIENTS);
       for (let k = 0; k < COEFFICIENTS; k++) {
         let sum = 0;

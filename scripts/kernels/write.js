@@ -1,0 +1,19 @@
+// Writes src/features/kernels-wasm.ts from the compiled module; called by build.sh.
+import { createHash } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+
+const compiled = readFileSync(process.argv[2]);
+const source = readFileSync(new URL('kernels.as', import.meta.url));
+const sha256 = createHash('sha256').update(source).digest('hex');
+const text = compiled.toString('base64').replace(/.{100}/g, (line) => `${line}' +\n  '`);
+writeFileSync(
+  new URL('../../src/features/kernels-wasm.ts', import.meta.url),
+  `/** Made by scripts/kernels/build.sh from scripts/kernels/kernels.as: do not edit. */
+
+export const KERNELS_SOURCE_SHA256 = '${sha256}';
+
+/** The module, base64. */
+export const KERNELS_WASM =
+  '${text}';
+`,
+);
