@@ -33,7 +33,7 @@ const tlsSchema = z
   .describe('TLS; needs a mqtts:// or wss:// URL');
 
 /** An external broker. */
-const externalBrokerSchema = z.strictObject({
+export const externalBrokerSchema = z.strictObject({
   url: z
     .string()
     .regex(
