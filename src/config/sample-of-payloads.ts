@@ -1,3 +1,6 @@
+/** How a config refers to the environment. */
+const fromEnvironment = (name: string) => `\${${name}}`;
+
 /** Subscriptions with the payload kinds that the other samples leave out: the reference takes its examples from them. */
 export const SAMPLE_OF_PAYLOADS = [
   {
@@ -85,3 +88,33 @@ export const SAMPLE_OF_PAYLOADS = [
     payload: { kind: 'wav', unit: 'Pa', fullScale: 20, channels: ['left', 'right'] },
   },
 ];
+
+export const SAMPLE_OF_SPARKPLUG = {
+  id: 'plant-sparkplug',
+  type: 'sparkplug',
+  broker: {
+    url: 'mqtts://broker.example:8883',
+    version: 5,
+    clientId: 'gw-08-sparkplug',
+    username: 'gw-08',
+    password: fromEnvironment('MQTT_PASSWORD'),
+    tls: { ca: '/etc/sm-edge/ca.pem', cert: '/etc/sm-edge/gw.pem', key: '/etc/sm-edge/gw.key' },
+  },
+  groups: ['plant-3'],
+  metrics: [
+    {
+      metric: 'Motor/Temperature',
+      device: 'pump-1',
+      point: '{device}.motor.temperature',
+      unit: 'degC',
+      range: [-40, 200],
+      sentinel: -999,
+    },
+    {
+      metric: 'Bearing/{position}/Vibration',
+      point: '{device}.{position}.acceleration',
+      sampleRateHz: 12_800,
+      unit: 'g',
+    },
+  ],
+};

@@ -1,4 +1,4 @@
-import { SAMPLE_OF_PAYLOADS } from './sample-of-payloads.js';
+import { SAMPLE_OF_PAYLOADS, SAMPLE_OF_SPARKPLUG } from './sample-of-payloads.js';
 
 /** How a config refers to the environment. */
 const fromEnvironment = (name: string) => `\${${name}}`;
@@ -243,6 +243,7 @@ export const SAMPLE_OF_THE_REST = {
         ...SAMPLE_OF_PAYLOADS,
       ],
     },
+    SAMPLE_OF_SPARKPLUG,
   ],
   machines: [
     {

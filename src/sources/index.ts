@@ -6,9 +6,18 @@ import { modbusPart } from './modbus/index.js';
 import { mqttPart } from './mqtt/index.js';
 import type { Source, SourceDeps, SourcePart } from './part.js';
 import { serialPart } from './serial/index.js';
+import { sparkplugPart } from './sparkplug/index.js';
 
 /** Every kind of source: one folder and one line here. */
-export const sourceParts = [modbusPart, mqttPart, serialPart, httpPart, folderPart, audioPart] as const;
+export const sourceParts = [
+  modbusPart,
+  mqttPart,
+  sparkplugPart,
+  serialPart,
+  httpPart,
+  folderPart,
+  audioPart,
+] as const;
 
 type ConfigOf<P> = P extends SourcePart<infer C> ? C : never;
 

@@ -13,6 +13,8 @@ export type RebirthReason = 'unborn' | 'sequence' | 'unknown-metric' | 'unborn-d
 export interface HostEvents {
   /** The node should be asked to be born again. */
   rebirth(group: string, node: string, reason: RebirthReason): void;
+  /** A node was born. */
+  born(group: string, node: string): void;
   /** Messages of a node were lost: so many, as far as the sequence tells (modulo 256). */
   lost(group: string, node: string, messages: number): void;
   /** A node came or went. */
@@ -152,6 +154,7 @@ export class SparkplugHost {
     const changed = !node.online;
     node.online = true;
     node.born = true;
+    this.#options.events.born(node.group, node.node);
     if (changed) this.#options.events.changed();
   }
 

@@ -70,7 +70,9 @@ export class MetricTable {
       out.fault ??= invalidPayload(`more than ${this.#maxMetrics} metrics (maxMetrics)`);
       return;
     }
-    const ruled = isMeasured(name, datatype) ? this.#rules.pointOf({ ...this.#node, device, name }) : undefined;
+    const ruled = isMeasured(name, datatype)
+      ? this.#rules.pointOf({ ...this.#node, device, name })
+      : undefined;
     if (typeof ruled === 'string') out.fault ??= invalidPayload(ruled);
     const rule = typeof ruled === 'object' ? ruled.rule : undefined;
     const engineeringUnit = propertyOf(metric, 'engUnit', 'Engineering Units', 'EngUnit');
@@ -155,8 +157,7 @@ export class MetricTable {
 
 /** Text, files, data sets and the commands that a node takes are no measured values, whatever the rules match. */
 const isMeasured = (name: string, datatype: number): boolean =>
-  isNumberType(datatype) ||
-  isArrayType(datatype) ? !/^(Node|Device) Control\//.test(name) : false;
+  isNumberType(datatype) || isArrayType(datatype) ? !/^(Node|Device) Control\//.test(name) : false;
 
 /** The sender's own judgement of the value, where it gives one. */
 function judged(reading: Reading, metric: Metric): Reading {

@@ -20,9 +20,11 @@ export class SparkplugMetrics {
         ['source', 'reason'],
       ),
       online: metrics.gauge('sm_edge_sparkplug_nodes_online', 'Edge nodes that are online', ['source']),
-      offline: metrics.gauge('sm_edge_sparkplug_nodes_offline', 'Edge nodes that died and have not come back', [
-        'source',
-      ]),
+      offline: metrics.gauge(
+        'sm_edge_sparkplug_nodes_offline',
+        'Edge nodes that died and have not come back',
+        ['source'],
+      ),
     };
   }
 

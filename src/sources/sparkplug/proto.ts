@@ -2,11 +2,13 @@ import protobuf from 'protobufjs/light.js';
 
 /**
  * The Sparkplug B payload (Eclipse Sparkplug 3.0.0, chapter 6): the field numbers and types of the specification,
- * less what no measured value comes in (DataSet, template parameters, metadata), which is skipped as unknown.
+ * less what no measured value comes in (DataSet, template parameters, metadata), which is skipped as unknown. Without
+ * the edition JSON definitions are taken as proto3, where a value of 0 counts as not sent.
  */
 const DEFINITION = {
   nested: {
     Payload: {
+      edition: 'proto2',
       fields: {
         timestamp: { id: 1, type: 'uint64' },
         metrics: { id: 2, type: 'Metric', rule: 'repeated' },
@@ -14,6 +16,7 @@ const DEFINITION = {
       },
     },
     Metric: {
+      edition: 'proto2',
       fields: {
         name: { id: 1, type: 'string' },
         alias: { id: 2, type: 'uint64' },
@@ -34,18 +37,21 @@ const DEFINITION = {
       },
     },
     Template: {
+      edition: 'proto2',
       fields: {
         metrics: { id: 2, type: 'Metric', rule: 'repeated' },
         isDefinition: { id: 5, type: 'bool' },
       },
     },
     PropertySet: {
+      edition: 'proto2',
       fields: {
         keys: { id: 1, type: 'string', rule: 'repeated' },
         values: { id: 2, type: 'PropertyValue', rule: 'repeated' },
       },
     },
     PropertyValue: {
+      edition: 'proto2',
       fields: {
         type: { id: 1, type: 'uint32' },
         isNull: { id: 2, type: 'bool' },

@@ -9,10 +9,11 @@ import type { Decoded } from '../payloads/payload.js';
 import { StatusKeeper } from '../status.js';
 import type { SparkplugConfig } from './config.js';
 import { type RebirthReason, SparkplugHost } from './host.js';
+import { DATA_TYPE } from './metric.js';
 import { SparkplugMetrics } from './metrics.js';
 import { PointRules } from './point-rules.js';
-import { DATA_TYPE } from './metric.js';
 import { encodeWire } from './proto.js';
+import { Rebirths } from './rebirths.js';
 import { NAMESPACE, nodeCommandTopic, type SparkplugTopic, sparkplugTopic, stateTopic } from './topic.js';
 
 const REPORT_INTERVAL_MS = 10 * 60_000;
@@ -30,8 +31,7 @@ export class SparkplugSource implements Source {
   readonly #host: SparkplugHost;
   readonly #link: ClientLink;
   readonly #hostId: string;
-  /** When each node was last asked to be born again, monotonic; bounded by the number of nodes. */
-  readonly #asked = new Map<string, number>();
+  readonly #rebirths: Rebirths;
   readonly #reported = new Map<string, number>();
   /** Of the connection: birth and will of a host carry the same one (5.9). */
   #stateTimestampMs = 0;
@@ -44,12 +44,18 @@ export class SparkplugSource implements Source {
     this.#mqttMetrics = new MqttMetrics(config.id, deps);
     this.#metrics = new SparkplugMetrics(config.id, deps);
     this.#hostId = config.hostId.replaceAll('{gateway}', deps.gatewayId);
+    this.#rebirths = new Rebirths({
+      clock: deps.clock,
+      intervalMs: config.rebirthInterval,
+      send: (group, node, reason) => this.#askRebirth(group, node, reason),
+    });
     this.#host = new SparkplugHost({
       rules: new PointRules(config.metrics),
       maxNodes: config.maxNodes,
       maxMetrics: config.maxMetrics,
       events: {
-        rebirth: (group, node, reason) => this.#askRebirth(group, node, reason),
+        rebirth: (group, node, reason) => this.#rebirths.ask(group, node, reason),
+        born: (group, node) => this.#rebirths.born(group, node),
         lost: (_group, _node, messages) => this.#metrics.lost(messages),
         changed: () => this.#tellNodes(),
       },
@@ -79,6 +85,7 @@ export class SparkplugSource implements Source {
         },
         lost: () => {
           this.#session = undefined;
+          this.#rebirths.stop();
           this.#host.linkLost();
           this.#tellNodes();
         },
@@ -98,6 +105,7 @@ export class SparkplugSource implements Source {
   }
 
   stop(): Promise<void> {
+    this.#rebirths.stop();
     return this.#link.stop();
   }
 
@@ -114,13 +122,22 @@ export class SparkplugSource implements Source {
       return undefined;
     }
     if (payload.length > this.#config.maxPayload) {
-      this.#report(topic, 'size', `${payload.length} bytes are more than maxPayload (${this.#config.maxPayload})`);
+      this.#report(
+        topic,
+        'size',
+        `${payload.length} bytes are more than maxPayload (${this.#config.maxPayload})`,
+      );
       return undefined;
     }
     return this.#decode(topic, parsed, payload, repeated);
   }
 
-  #decode(topic: string, parsed: SparkplugTopic, payload: Uint8Array, repeated: boolean): Decoded | undefined {
+  #decode(
+    topic: string,
+    parsed: SparkplugTopic,
+    payload: Uint8Array,
+    repeated: boolean,
+  ): Decoded | undefined {
     try {
       const decoded = this.#host.take(parsed, payload, { timeMs: this.#deps.clock.nowMs(), repeated });
       this.#mqttMetrics.stream(decoded.gaps ?? 0, decoded.lostBlocks ?? 0);
@@ -163,12 +180,8 @@ export class SparkplugSource implements Source {
     }
   }
 
-  #askRebirth(group: string, node: string, reason: RebirthReason): void {
-    if (!this.#config.rebirth || this.#session === undefined) return;
-    const key = `${group}/${node}`;
-    const nowMs = this.#deps.clock.monotonicMs();
-    if (nowMs - (this.#asked.get(key) ?? Number.NEGATIVE_INFINITY) < this.#config.rebirthInterval) return;
-    this.#asked.set(key, nowMs);
+  #askRebirth(group: string, node: string, reason: RebirthReason): boolean {
+    if (!this.#config.rebirth || this.#session === undefined) return false;
     const timestamp = this.#deps.clock.nowMs();
     const metric = {
       name: 'Node Control/Rebirth',
@@ -180,13 +193,15 @@ export class SparkplugSource implements Source {
     this.#session.publish(nodeCommandTopic(group, node), command, { qos: 0, retain: false });
     this.#metrics.rebirth(reason);
     this.#deps.logger.info({ group, node, reason }, 'the edge node is asked to be born again');
+    return true;
   }
 
   #tellNodes(): void {
     const { offline, online } = this.#host;
     this.#metrics.nodes(online, offline.length);
     const names = offline.slice(0, MAX_NAMED).join(', ') + (offline.length > MAX_NAMED ? ', …' : '');
-    const text = offline.length === 1 ? 'an edge node is offline' : `${offline.length} edge nodes are offline`;
+    const text =
+      offline.length === 1 ? 'an edge node is offline' : `${offline.length} edge nodes are offline`;
     this.#condition.trouble('nodes', offline.length === 0 ? undefined : `${text}: ${names}`);
   }
 }
