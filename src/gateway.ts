@@ -262,7 +262,10 @@ export class Gateway {
       broken: (model, error) => modelFaults.report(model, error),
     });
     const models = new ModelsInUse(modelStore, scorer, assessor, config.models, store, modelFaults);
-    const alarms = new AlarmEngine(config.alarms, metrics);
+    const alarms = new AlarmEngine(config.alarms, {
+      metrics,
+      machineOf: (id) => this.#machines.factsOf(id),
+    });
     const announcer = new Announcer({ bus, store, alarms, clock, random });
     const pipeline = new LivePipeline({
       clock,

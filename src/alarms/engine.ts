@@ -1,78 +1,37 @@
-import { z } from 'zod';
 import type { Metrics } from '../base/metrics.js';
-import type { Diagnosis } from '../diagnosis/diagnose.js';
+import { pointParts } from '../signals/point.js';
 import type { Reading } from '../signals/reading.js';
+import { type Finding, judgeFeatures, judgeReading, judgeScore, judgeSilence } from './condition.js';
 import { type AlarmConfig, DEFAULT_ANOMALY_ALARM } from './config.js';
-import {
-  type AlarmInput,
-  type AlarmState,
-  type AlarmStateName,
-  isActive,
-  NORMAL,
-  transition,
-} from './transition.js';
+import { AlarmGroups, type GroupPlace } from './groups.js';
+import { changedMessage, raisedMessage } from './messages.js';
+import type { FeaturedPoint, MachineFacts, ScoredPoint } from './observation.js';
+import { matches } from './pattern.js';
+import { RecentValues } from './recent-values.js';
+import { type Actor, type AlarmRecord, type AlarmTransition, parseRecord, stateOfRecord } from './record.js';
+import { type AlarmInput, type AlarmState, NORMAL, transition } from './transition.js';
 
-/** One change of an alarm's state, in words. */
-export interface AlarmTransition {
-  readonly alarm: string;
-  readonly point: string;
-  readonly from: AlarmStateName;
-  readonly to: AlarmStateName;
-  /** The priority of the definition. */
-  readonly severity: AlarmConfig['priority'];
-  readonly message: string;
-  /** Of the data that led to it, milliseconds since the Unix epoch. */
-  readonly timeMs: number;
-  /** Value and limit that led to it, where it was a value. */
-  readonly value?: number;
-  readonly limit?: number;
-}
-
-/** A score as the alarms see it. */
-export interface ScoredPoint {
-  readonly point: string;
-  readonly timeMs: number;
-  readonly score: number;
-  readonly threshold: number;
-  readonly anomalous: boolean;
-  readonly diagnosis?: Diagnosis;
-}
-
-/** One alarm at one point, as it is stored. */
-export interface AlarmRecord {
-  readonly alarm: string;
-  readonly point: string;
-  readonly severity: AlarmConfig['priority'];
-  readonly message: string;
-  readonly state: AlarmStateName;
-  readonly sinceMs: number;
-  /** Since when a delay runs, where one does. */
-  readonly pendingSinceMs?: number;
-}
-
-const recordSchema = z.object({
-  alarm: z.string(),
-  point: z.string(),
-  severity: z.enum(['low', 'medium', 'high', 'critical']),
-  message: z.string(),
-  state: z.enum([
-    'normal',
-    'unacknowledged',
-    'acknowledged',
-    'returned-unacknowledged',
-    'shelved',
-    'suppressed',
-    'out-of-service',
-  ]),
-  sinceMs: z.number(),
-  pendingSinceMs: z.number().exactOptional(),
-});
+export type { FeaturedPoint, MachineFacts, ScoredPoint } from './observation.js';
+export type { Actor, AlarmRecord, AlarmTransition } from './record.js';
 
 interface Instance {
   readonly config: AlarmConfig;
   readonly point: string;
+  readonly recent: RecentValues;
   state: AlarmState;
   message: string;
+  raisedMs: number;
+  /** Newest usable value by the gateway's clock, for `missing`; undefined until the first tick. */
+  heardMs: number | undefined;
+  heard: boolean;
+  group: GroupPlace | undefined;
+  actor: Actor | undefined;
+}
+
+export interface AlarmEngineOptions {
+  readonly metrics?: Metrics;
+  /** What is known of a machine, by its id. */
+  readonly machineOf?: (machine: string) => MachineFacts;
 }
 
 /** Points watched at most: a wildcard over a flood of points must not fill the memory. */
@@ -83,19 +42,27 @@ export class AlarmEngine {
   #configs: readonly AlarmConfig[] = [];
   /** The alarms of each point that was ever seen, in the order of the definitions. */
   readonly #byPoint = new Map<string, readonly Instance[]>();
+  /** The alarms that a point gates: those that count only while it is above or below a value. */
+  readonly #gated = new Map<string, Instance[]>();
+  /** Those that time alone may change: shelved ones, and those on missing data. */
+  readonly #timed = new Set<Instance>();
+  readonly #groups = new AlarmGroups();
+  readonly #machineOf: (machine: string) => MachineFacts;
   readonly #unwatched;
 
-  constructor(configs: readonly AlarmConfig[], metrics?: Metrics) {
+  constructor(configs: readonly AlarmConfig[], options: AlarmEngineOptions = {}) {
     this.#configs = configs;
-    this.#unwatched = metrics?.counter(
+    this.#machineOf = options.machineOf ?? (() => ({ class: 'machine' }));
+    this.#unwatched = options.metrics?.counter(
       'sm_edge_alarms_unwatched_total',
       `Values that no alarm looked at, because ${MAX_POINTS} points are watched already.`,
     );
+    this.#rebuild([]);
   }
 
   /**
-   * Other definitions from now on. An alarm that is still defined keeps its state and its running delay; one that is
-   * not, or is out of service, is forgotten, and begins as normal should it come back.
+   * Other definitions, or machines, from now on. An alarm that is still defined keeps its state and its running delay;
+   * one that is not is forgotten, and begins as normal should it come back.
    */
   reconfigure(configs: readonly AlarmConfig[]): void {
     this.#configs = configs;
@@ -104,41 +71,52 @@ export class AlarmEngine {
 
   /** A value; a bad one neither raises nor clears anything. */
   evaluateReading(reading: Reading): AlarmTransition[] {
-    if (reading.quality === 'bad' || !Number.isFinite(reading.value)) return [];
-    return this.#instancesOf(reading.point).flatMap((instance) => {
-      const limit = instance.config.above ?? instance.config.below;
-      if (limit === undefined) return [];
-      const present = valuePresent(instance, reading.value);
-      return this.#apply(
-        instance,
-        { kind: 'condition', present, timeMs: reading.timeMs },
-        () => valueMessage(instance.config, reading, limit),
-        { value: reading.value, limit },
-      );
+    const gated = this.#gate(reading);
+    const changes = this.#instancesOf(reading.point).flatMap((instance) => {
+      const { config, state, recent } = instance;
+      if (reading.quality !== 'bad' && Number.isFinite(reading.value)) instance.heard = true;
+      return this.#judge(instance, judgeReading(config, reading, state.active, recent), reading.timeMs);
+    });
+    return gated.length === 0 ? changes : [...gated, ...changes];
+  }
+
+  /** The features of a window: alarms on a feature or on a zone of ISO 20816. */
+  evaluateFeatures(featured: FeaturedPoint): AlarmTransition[] {
+    return this.#instancesOf(featured.point).flatMap((instance) => {
+      const { config, state, recent, point } = instance;
+      instance.heard = true;
+      const machine = this.#machineOf(pointParts(point).machine);
+      const finding = judgeFeatures(config, featured, state.active, recent, machine);
+      return this.#judge(instance, finding, featured.timeMs);
     });
   }
 
-  /** The worst score of a window or reading; one that is no number neither raises nor clears anything. */
+  /** The worst score of a window or reading, and its diagnosis where there is one. */
   evaluateScore(scored: ScoredPoint): AlarmTransition[] {
-    if (Number.isNaN(scored.score)) return [];
-    return this.#instancesOf(scored.point).flatMap((instance) => {
-      if (instance.config.anomaly !== true) return [];
-      const present =
-        scored.anomalous || (isActive(instance.state) && aboveDeadband(instance.config, scored));
-      return this.#apply(
-        instance,
-        { kind: 'condition', present, timeMs: scored.timeMs },
-        () => scoreMessage(instance.config, scored),
-        { value: scored.score, limit: scored.threshold },
-      );
+    return this.#instancesOf(scored.point).flatMap((instance) =>
+      this.#judge(instance, judgeScore(instance.config, scored, instance.state.active), scored.timeMs),
+    );
+  }
+
+  /** Time went by on the gateway's clock: shelves end, data are missing. To be called every second or so. */
+  tick(nowMs: number): AlarmTransition[] {
+    return [...this.#timed].flatMap((instance) => {
+      const { config, point, state } = instance;
+      const changes = state.shelf === undefined ? [] : this.#apply(instance, { kind: 'time', timeMs: nowMs });
+      if (config.missing === undefined) return changes;
+      // Set back, or heard of since: the silence begins here.
+      if (instance.heard || nowMs < (instance.heardMs ?? nowMs)) instance.heardMs = nowMs;
+      instance.heard = false;
+      instance.heardMs ??= nowMs;
+      const finding = judgeSilence(config, point, nowMs - instance.heardMs);
+      return [...changes, ...this.#judge(instance, finding, nowMs)];
     });
   }
 
-  /** Somebody has seen it. Empty where there was nothing to acknowledge. */
-  acknowledge(alarm: string, point: string, timeMs: number): AlarmTransition[] {
+  /** Something that a person does to one alarm. Empty where it changes nothing, or there is no such alarm. */
+  operate(alarm: string, point: string, input: AlarmInput, actor: Actor): AlarmTransition[] {
     const instance = this.#find(alarm, point);
-    if (instance === undefined) return [];
-    return this.#apply(instance, { kind: 'acknowledge', timeMs }, () => instance.message, {});
+    return instance === undefined ? [] : this.#apply(instance, input, undefined, actor);
   }
 
   /** The record of one alarm at one point, as it is to be stored. */
@@ -147,7 +125,16 @@ export class AlarmEngine {
     return instance === undefined ? undefined : recordOf(instance);
   }
 
-  /** Every alarm that is, or just was, not normal. */
+  definitionOf(alarm: string, point: string): AlarmConfig | undefined {
+    return this.#find(alarm, point)?.config;
+  }
+
+  /** Every alarm at every point that is watched, normal ones too. */
+  all(): AlarmRecord[] {
+    return [...this.#byPoint.values()].flat().map(recordOf);
+  }
+
+  /** Every alarm that is not in its first state: what has to be kept. */
   snapshot(): AlarmRecord[] {
     return [...this.#byPoint.values()]
       .flat()
@@ -157,7 +144,7 @@ export class AlarmEngine {
 
   /** Takes up stored states; what is no alarm record, or of no alarm that is defined, is left out. */
   restore(documents: readonly unknown[]): void {
-    const stored = documents.flatMap((document) => recordSchema.safeParse(document).data ?? []);
+    const stored = documents.flatMap((document) => parseRecord(document) ?? []);
     this.#rebuild([...this.snapshot(), ...stored]);
   }
 
@@ -166,18 +153,41 @@ export class AlarmEngine {
     for (const instance of this.#byPoint.get(point) ?? []) {
       instance.state = NORMAL;
       instance.message = '';
+      this.#groups.leave(instance.config.id, point);
     }
   }
 
   #rebuild(records: readonly AlarmRecord[]): void {
     this.#byPoint.clear();
+    this.#gated.clear();
+    this.#timed.clear();
+    this.#groups.clear();
+    // What is missing from the very beginning is missing too.
+    for (const { missing, point, enabled } of this.#configs)
+      if (enabled && missing !== undefined && !point.includes('*')) this.#instancesOf(point);
     for (const record of records) {
       this.#instancesOf(record.point);
       const instance = this.#find(record.alarm, record.point);
       if (instance === undefined) continue;
-      const { state, sinceMs, pendingSinceMs, message } = record;
-      instance.state = { state, sinceMs, ...(pendingSinceMs === undefined ? {} : { pendingSinceMs }) };
-      instance.message = message;
+      instance.state = stateOfRecord(record);
+      instance.message = record.message;
+      instance.raisedMs = record.raisedMs;
+      instance.actor =
+        record.by === undefined
+          ? undefined
+          : { by: record.by, ...(record.note === undefined ? {} : { note: record.note }) };
+      // An alarm whose definition has no operating state any more cannot stay suppressed by it.
+      if (instance.state.suppressed && instance.config.countsWhile === undefined)
+        instance.state = transition(
+          instance.state,
+          { kind: 'unsuppress', timeMs: record.sinceMs },
+          rulesOf(instance.config),
+        );
+      if (instance.state.shelf !== undefined) this.#timed.add(instance);
+      if (record.group !== undefined && instance.state.state !== 'normal') {
+        instance.group = record.group;
+        this.#groups.restore(record.alarm, record.point, record.group);
+      }
     }
   }
 
@@ -192,111 +202,120 @@ export class AlarmEngine {
       this.#unwatched?.inc();
       return [];
     }
-    const configs = this.#configs.filter((config) => matches(config.point, point));
-    // One that is out of service covers the point too: whoever switches it off wants silence.
+    const { machine } = pointParts(point);
+    const { class: machineClass } = this.#machineOf(machine);
+    const configs = this.#configs.filter(
+      (config) =>
+        matches(config.point, point) &&
+        (config.machineClass === undefined || config.machineClass === machineClass),
+    );
+    // One that is switched off covers the point too: whoever switches it off wants silence.
     if (!configs.some((config) => config.anomaly === true)) configs.push(DEFAULT_ANOMALY_ALARM);
     const instances = configs
       .filter(({ enabled }) => enabled)
-      .map((config): Instance => ({ config, point, state: NORMAL, message: '' }));
+      .map((config): Instance => newInstance(config, point));
     this.#byPoint.set(point, instances);
+    for (const instance of instances) {
+      if (instance.config.missing !== undefined) this.#timed.add(instance);
+      const gate = instance.config.countsWhile?.point.replace('{machine}', machine);
+      if (gate !== undefined) this.#gated.set(gate, [...(this.#gated.get(gate) ?? []), instance]);
+    }
     return instances;
   }
 
-  #apply(
-    instance: Instance,
-    input: AlarmInput,
-    message: () => string,
-    facts: { readonly value?: number; readonly limit?: number },
-  ): AlarmTransition[] {
-    const { config, point } = instance;
-    const from = instance.state.state;
-    instance.state = transition(instance.state, input, {
-      onDelayMs: config.onDelay,
-      offDelayMs: config.offDelay,
+  /** Suppresses the alarms that do not count in the operating state that a reading tells; a bad one tells none. */
+  #gate(reading: Reading): AlarmTransition[] {
+    const gated = this.#gated.get(reading.point);
+    if (gated === undefined || reading.quality === 'bad' || !Number.isFinite(reading.value)) return [];
+    return gated.flatMap((instance) => {
+      const { above = Number.NEGATIVE_INFINITY, below = Number.POSITIVE_INFINITY } =
+        instance.config.countsWhile!;
+      const counts = reading.value > above && reading.value < below;
+      return this.#apply(instance, { kind: counts ? 'unsuppress' : 'suppress', timeMs: reading.timeMs });
     });
-    const to = instance.state.state;
-    if (from === to) return [];
-    if (to === 'unacknowledged') instance.message = message();
-    const text = to === 'unacknowledged' ? instance.message : settledMessage(to, instance);
+  }
+
+  #judge(instance: Instance, finding: Finding | undefined, timeMs: number): AlarmTransition[] {
+    if (finding === undefined) return [];
+    return this.#apply(instance, { kind: 'condition', present: finding.present, timeMs }, finding);
+  }
+
+  #apply(instance: Instance, input: AlarmInput, finding?: Finding, actor?: Actor): AlarmTransition[] {
+    const { config, point } = instance;
+    const before = instance.state;
+    const after = transition(before, input, rulesOf(config));
+    instance.state = after;
+    if (finding?.present && after.active && !before.active)
+      instance.message = raisedMessage(finding.describe(), config);
+    const shelfMoved = before.shelf?.untilMs !== after.shelf?.untilMs;
+    if (before.state === after.state && !shelfMoved) return [];
+    if (after.shelf !== undefined) this.#timed.add(instance);
+    else if (config.missing === undefined) this.#timed.delete(instance);
+    const { timeMs } = input;
+    this.#regroup(instance, timeMs);
+    instance.actor = actor;
+    const facts = {
+      to: after.state,
+      point,
+      ...(after.shelf === undefined ? {} : { untilMs: after.shelf.untilMs }),
+    };
     return [
       {
         alarm: config.id,
-        point,
-        from,
-        to,
+        from: before.state,
+        cause: input.kind,
         severity: config.priority,
-        message: text,
-        timeMs: input.timeMs,
+        message: changedMessage(facts, instance.message),
+        timeMs,
         ...facts,
+        ...(config.class === undefined ? {} : { class: config.class }),
+        ...(finding?.value === undefined ? {} : { value: finding.value }),
+        ...(finding?.limit === undefined ? {} : { limit: finding.limit }),
+        ...(instance.group === undefined ? {} : { group: instance.group }),
+        ...actor,
       },
     ];
   }
+
+  #regroup(instance: Instance, timeMs: number): void {
+    const { config, point, state } = instance;
+    if (state.state === 'unacknowledged') {
+      instance.raisedMs = timeMs;
+      // One that comes again before it was seen keeps its place.
+      instance.group ??= this.#groups.join(config.id, point, timeMs);
+    } else if (['normal', 'shelved', 'suppressed', 'out-of-service'].includes(state.state)) {
+      this.#groups.leave(config.id, point);
+      instance.group = undefined;
+    }
+  }
 }
 
-const recordOf = ({ config, point, state, message }: Instance): AlarmRecord => ({
+const rulesOf = ({ onDelay, offDelay, latching }: AlarmConfig) => ({
+  onDelayMs: onDelay,
+  offDelayMs: offDelay,
+  latching,
+});
+
+const newInstance = (config: AlarmConfig, point: string): Instance => ({
+  config,
+  point,
+  recent: new RecentValues(),
+  state: NORMAL,
+  message: '',
+  raisedMs: 0,
+  heardMs: undefined,
+  heard: false,
+  group: undefined,
+  actor: undefined,
+});
+
+const recordOf = ({ config, point, state, message, raisedMs, group, actor }: Instance): AlarmRecord => ({
   alarm: config.id,
   point,
   severity: config.priority,
   message,
-  state: state.state,
-  sinceMs: state.sinceMs,
-  ...(state.pendingSinceMs === undefined ? {} : { pendingSinceMs: state.pendingSinceMs }),
+  ...state,
+  raisedMs,
+  ...(group === undefined ? {} : { group }),
+  ...actor,
 });
-
-/** Takes each piece at its first place: linear, whatever a pattern looks like. */
-function matches(pattern: string, point: string): boolean {
-  const [head = '', ...pieces] = pattern.split('*');
-  const tail = pieces.pop();
-  if (tail === undefined) return pattern === point;
-  if (!point.startsWith(head)) return false;
-  let from = head.length;
-  for (const piece of pieces) {
-    const at = point.indexOf(piece, from);
-    if (at === -1) return false;
-    from = at + piece.length;
-  }
-  return point.length - tail.length >= from && point.endsWith(tail);
-}
-
-function valuePresent({ config, state }: Instance, value: number): boolean {
-  const deadband = isActive(state) ? config.deadband : 0;
-  if (config.above !== undefined) return value > config.above - deadband;
-  return value < config.below! + deadband;
-}
-
-/** A score that is only just below its threshold has not come back yet. */
-const aboveDeadband = ({ deadband }: AlarmConfig, { score, threshold }: ScoredPoint): boolean =>
-  score > threshold - deadband * Math.abs(threshold);
-
-const number = (value: number): string => String(Number(value.toPrecision(4)));
-
-function valueMessage(
-  { above, text, action }: AlarmConfig,
-  { point, value, unit }: Reading,
-  limit: number,
-): string {
-  const side = above === undefined ? 'below' : 'above';
-  return sentences(`${point} is ${number(value)} ${unit}, ${side} ${number(limit)} ${unit}`, text, action);
-}
-
-function scoreMessage(
-  { text, action }: AlarmConfig,
-  { point, score, threshold, diagnosis }: ScoredPoint,
-): string {
-  const verdict = diagnosis === undefined || diagnosis.fault === 'normal' ? undefined : diagnosis.sentence;
-  const facts = `${point} behaves unusually (score ${number(score)}, limit ${number(threshold)})`;
-  return sentences(facts, verdict, text, action);
-}
-
-function settledMessage(to: AlarmStateName, { point, message }: Instance): string {
-  if (to === 'acknowledged') return `acknowledged: ${message}`;
-  if (to === 'returned-unacknowledged')
-    return `${point} is back to normal; nobody has acknowledged: ${message}`;
-  return `${point} is back to normal`;
-}
-
-const sentences = (...parts: readonly (string | undefined)[]): string =>
-  parts
-    .filter((part) => part !== undefined && part !== '')
-    .map((part) => part!.replace(/\.?$/, '.'))
-    .join(' ');

@@ -1,8 +1,7 @@
 import type { AlarmEngine, AlarmTransition } from '../alarms/engine.js';
+import { eventTypeOf } from '../alarms/event-type.js';
 import type { Clock } from '../base/clock.js';
-import { SmEdgeError } from '../base/errors.js';
 import type { Random } from '../base/random.js';
-import { type RetryContext, type RetrySchedule, retry } from '../base/retry.js';
 import type { Diagnosis } from '../diagnosis/diagnose.js';
 import type { EventBus, EventDraft } from '../events/bus.js';
 import type { EventType, GatewayEvent } from '../events/event.js';
@@ -10,6 +9,7 @@ import type { Reason } from '../scoring/explain.js';
 import type { Score } from '../scoring/score.js';
 import type { SourceStatus } from '../sources/part.js';
 import type { Store, WriteBatch } from '../storage/store.js';
+import { Publisher } from './publisher.js';
 
 export interface AnnouncerDeps {
   readonly bus: EventBus;
@@ -19,10 +19,6 @@ export interface AnnouncerDeps {
   readonly random: Random;
 }
 
-const RETRY: RetrySchedule = { initialMs: 500, maxMs: 30_000, factor: 2, jitter: 0.3, limit: Infinity };
-/** Events that wait for a disk that is full; more than this is no rare fact any more. */
-const MAX_WAITING = 1_000;
-
 export interface AnomalyFacts {
   readonly point: string;
   readonly timeMs: number;
@@ -31,39 +27,22 @@ export interface AnomalyFacts {
   readonly diagnosis: Diagnosis | undefined;
 }
 
-/** What an alarm's new state is called as an event. */
-const ALARM_EVENTS: Readonly<Record<AlarmTransition['to'], EventType>> = {
-  unacknowledged: 'AlarmRaised',
-  acknowledged: 'AlarmAcknowledged',
-  'returned-unacknowledged': 'AlarmReturnedToNormal',
-  normal: 'AlarmReturnedToNormal',
-  shelved: 'AlarmShelved',
-  suppressed: 'AlarmShelved',
-  'out-of-service': 'AlarmShelved',
-};
-
 const isoTime = (ms: number): string => new Date(ms).toISOString();
 
 /** Turns what happened into events, each journaled in one commit with the state that it changed. */
 export class Announcer {
-  readonly #bus: EventBus;
-  readonly #store: Pick<Store, 'write'>;
+  readonly #publisher: Publisher;
   readonly #alarms: Pick<AlarmEngine, 'stateOf'>;
-  readonly #retry: Omit<RetryContext, 'signal'>;
-  readonly #abort = new AbortController();
   #raised = 0;
-  #waiting = 0;
 
-  constructor({ bus, store, alarms, clock, random }: AnnouncerDeps) {
-    this.#bus = bus;
-    this.#store = store;
+  constructor({ alarms, ...deps }: AnnouncerDeps) {
+    this.#publisher = new Publisher(deps);
     this.#alarms = alarms;
-    this.#retry = { clock, random, schedule: RETRY, name: 'publish events' };
   }
 
   /** Gives up what the store still refuses. */
   stop(): void {
-    this.#abort.abort();
+    this.#publisher.stop();
   }
 
   async transitions(
@@ -79,14 +58,18 @@ export class Announcer {
       document: this.#alarms.stateOf(alarm, point),
     }));
     const drafts = transitions.map(
-      ({ timeMs, ...facts }): EventDraft => ({
-        type: ALARM_EVENTS[facts.to],
+      ({ timeMs, untilMs, ...facts }): EventDraft => ({
+        type: eventTypeOf(facts),
         correlationId,
         ...(causationId === undefined ? {} : { causationId }),
-        payload: { ...facts, time: isoTime(timeMs) },
+        payload: {
+          ...facts,
+          ...(untilMs === undefined ? {} : { until: isoTime(untilMs) }),
+          time: isoTime(timeMs),
+        },
       }),
     );
-    await this.#publish(drafts, { alarmStates });
+    await this.#publisher.publish(drafts, { alarmStates });
   }
 
   /** A point became anomalous. Gives the event, so that the alarm can name its cause. */
@@ -104,7 +87,7 @@ export class Announcer {
       ...(diagnosis === undefined ? {} : { diagnosis }),
       message: anomalyMessage(facts),
     };
-    const [event] = await this.#publish([{ type: 'AnomalyDetected', correlationId, payload }]);
+    const [event] = await this.#publisher.publish([{ type: 'AnomalyDetected', correlationId, payload }]);
     return event;
   }
 
@@ -122,7 +105,7 @@ export class Announcer {
     correlationId: string,
     documents: WriteBatch['documents'] = [],
   ): Promise<void> {
-    await this.#publish([{ type, correlationId, payload }], { documents });
+    await this.#publisher.publish([{ type, correlationId, payload }], { documents });
   }
 
   /** Alarms raised since the last call. */
@@ -130,26 +113,6 @@ export class Announcer {
     const raised = this.#raised;
     this.#raised = 0;
     return raised;
-  }
-
-  /** An event that the store does not take (a full disk) is tried again until it does, or the gateway stops. */
-  async #publish(
-    drafts: readonly EventDraft[],
-    state: Pick<WriteBatch, 'alarmStates' | 'documents'> = {},
-  ): Promise<readonly GatewayEvent[]> {
-    if (this.#waiting >= MAX_WAITING) {
-      throw new SmEdgeError('EVENTS_FULL', `${MAX_WAITING} events already wait for the disk`, {
-        hint: 'free space on the disk of storage.path',
-      });
-    }
-    this.#waiting++;
-    try {
-      return await retry({ ...this.#retry, signal: this.#abort.signal }, () =>
-        this.#bus.publish(drafts, (events) => this.#store.write({ ...state, events })),
-      );
-    } finally {
-      this.#waiting--;
-    }
   }
 }
 

@@ -1,3 +1,4 @@
+import type { MachineFacts } from '../alarms/engine.js';
 import type { Machine } from '../diagnosis/machine.js';
 import { type AnalysisRule, applyRule } from '../features/analysis-config.js';
 import { findBearing } from '../features/bearings.js';
@@ -31,6 +32,13 @@ export class MachineRegistry {
   /** Class of a machine; `machine` where the config does not name it. */
   classOf(machine: string): string {
     return this.#machines.get(machine)?.class ?? 'machine';
+  }
+
+  /** What the alarms need to know of a machine. */
+  factsOf(machine: string): MachineFacts {
+    const { powerKw, mounting } = this.#machines.get(machine)?.nameplate ?? {};
+    const known = powerKw !== undefined && mounting !== undefined;
+    return { class: this.classOf(machine), ...(known ? { size: { powerKw, mounting } } : {}) };
   }
 
   contextOf(point: string): PointContext {

@@ -32,10 +32,11 @@ export async function startOffline(options: {
   const { models } = await store.list();
   const scorer = new Scorer({ clock, metrics });
   const assessor = new Assessor(scorer, config?.models ?? modelsConfigSchema.parse({}), catalogueOf(models));
+  const machines = new MachineRegistry(config?.machines ?? []);
   return {
-    machines: new MachineRegistry(config?.machines ?? []),
+    machines,
     assessor,
-    alarms: new AlarmEngine(config?.alarms ?? []),
+    alarms: new AlarmEngine(config?.alarms ?? [], { machineOf: (id) => machines.factsOf(id) }),
     close: () => scorer.close(),
   };
 }

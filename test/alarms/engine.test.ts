@@ -41,17 +41,21 @@ describe('limits', () => {
       point: POINT,
       from: 'normal',
       to: 'unacknowledged',
+      cause: 'condition',
       severity: 'high',
       message: `${POINT} is 85.1 degC, above 85 degC. Bearing hot. Check the grease.`,
       timeMs: 2000,
       value: 85.1,
       limit: 85,
+      group: { id: 'pump-1@1970-01-01T00:00:02.000Z', firstOut: true, place: 1 },
     });
     expect(engine.evaluateReading(reading(82.1, 3000))).toEqual([]);
     expect(steps(engine.evaluateReading(reading(82, 4000)))).toEqual([
       'unacknowledged → returned-unacknowledged',
     ]);
-    expect(steps(engine.acknowledge('hot', POINT, 5000))).toEqual(['returned-unacknowledged → normal']);
+    expect(steps(engine.operate('hot', POINT, { kind: 'acknowledge', timeMs: 5000 }, { by: 'kim' }))).toEqual(
+      ['returned-unacknowledged → normal'],
+    );
   });
 
   it('comes below the setpoint and goes only above the deadband', () => {
@@ -121,7 +125,7 @@ describe('wildcards', () => {
 
   it('watches a bounded number of points and counts what it leaves out', async () => {
     const metrics = new Metrics();
-    const engine = new AlarmEngine([alarm({ point: '*', above: 1 })], metrics);
+    const engine = new AlarmEngine([alarm({ point: '*', above: 1 })], { metrics });
     for (let i = 0; i < 20_000; i++) engine.evaluateReading(reading(0, 0, 'good', `p${i}`));
     expect(engine.evaluateReading(reading(2, 0, 'good', 'one-too-many'))).toEqual([]);
     expect(engine.evaluateReading(reading(2, 0, 'good', 'p7')).length).toBe(1);
@@ -181,7 +185,7 @@ describe('over a restart and a reload', () => {
   it('goes on from the stored states', () => {
     const before = new AlarmEngine([hot]);
     raise(before);
-    before.acknowledge('hot', POINT, 11_000);
+    before.operate('hot', POINT, { kind: 'acknowledge', timeMs: 11_000 }, { by: 'kim' });
     const after = new AlarmEngine([hot]);
     after.restore([...stored(before), { alarm: 'hot' }, 'nonsense', null]);
     expect(after.snapshot()).toEqual(before.snapshot());
@@ -203,7 +207,9 @@ describe('over a restart and a reload', () => {
     engine.evaluateReading(reading(90, 5000, 'good', 'other'));
     engine.reconfigure([alarm({ id: 'new', point: '*', below: 0 }), hot]);
     expect(engine.stateOf('hot', POINT)?.state).toBe('unacknowledged');
-    expect(steps(engine.acknowledge('hot', POINT, 12_000))).toEqual(['unacknowledged → acknowledged']);
+    expect(
+      steps(engine.operate('hot', POINT, { kind: 'acknowledge', timeMs: 12_000 }, { by: 'kim' })),
+    ).toEqual(['unacknowledged → acknowledged']);
 
     const delayed = new AlarmEngine([hot]);
     delayed.evaluateReading(reading(90, 0));
@@ -231,8 +237,8 @@ describe('over a restart and a reload', () => {
 
   it('acknowledges nothing at a point that it does not know, and does not remember its name', () => {
     const engine = new AlarmEngine([hot]);
-    expect(engine.acknowledge('hot', 'unknown', 0)).toEqual([]);
-    expect(engine.acknowledge('unknown', POINT, 0)).toEqual([]);
+    expect(engine.operate('hot', 'unknown', { kind: 'acknowledge', timeMs: 0 }, { by: 'kim' })).toEqual([]);
+    expect(engine.operate('unknown', POINT, { kind: 'acknowledge', timeMs: 0 }, { by: 'kim' })).toEqual([]);
     expect(engine.stateOf('hot', POINT)).toBeUndefined();
   });
 });
