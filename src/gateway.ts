@@ -11,6 +11,7 @@ import { PROGRAM_VERSION } from './base/version.js';
 import type { GatewayConfig } from './config/schema.js';
 import { EventBus } from './events/bus.js';
 import type { GatewayEvent } from './events/event.js';
+import { AlarmDesk } from './pipeline/alarm-desk.js';
 import { AnalysisClient } from './pipeline/analysis/client.js';
 import { Announcer } from './pipeline/announcer.js';
 import { Assessor } from './pipeline/assessor.js';
@@ -63,6 +64,7 @@ interface Running {
   readonly models: ModelsInUse;
   readonly modelFaults: ModelFaults;
   readonly alarms: AlarmEngine;
+  readonly alarmDesk: AlarmDesk;
   readonly pipeline: LivePipeline;
   readonly sources: SourceSet;
   readonly housekeeping: Housekeeping;
@@ -118,6 +120,7 @@ export class Gateway {
     this.#running = running;
     await this.#restore(running);
     running.housekeeping.start();
+    running.alarmDesk.start();
     // Before the sources: the first event of the first start goes up too.
     running.upstream = await this.#startUpstream(running);
     await running.watch.damageFound();
@@ -136,6 +139,7 @@ export class Gateway {
     const { sources, pipeline, housekeeping, watch, upstream, bus, announcer, analysis, scorer, store } =
       running;
     await sources.stop();
+    running.alarmDesk.stop();
     await pipeline.stop();
     await housekeeping.stop();
     await watch.stop();
@@ -151,6 +155,11 @@ export class Gateway {
     // One reload that failed must not end all later ones.
     this.#reloading = this.#reloading.catch(() => undefined).then(() => this.#apply(config, hash));
     return this.#reloading;
+  }
+
+  /** Where people see alarms and act on them. @throws SmEdgeError `NOT_READY` */
+  get alarms(): AlarmDesk {
+    return this.#parts().alarmDesk;
   }
 
   health(): HealthReport {
@@ -209,6 +218,11 @@ export class Gateway {
       throw new SmEdgeError('NOT_READY', 'the gateway is starting or stopping', { retryable: true });
     const door = await sources.ingestDoor();
     return door.ingest(document, key);
+  }
+
+  #parts(): Running {
+    if (this.#running !== undefined) return this.#running;
+    throw new SmEdgeError('NOT_READY', 'the gateway is starting or stopping', { retryable: true });
   }
 
   async #assemble(): Promise<Running> {
@@ -320,6 +334,14 @@ export class Gateway {
       models,
       modelFaults,
       alarms,
+      alarmDesk: new AlarmDesk({
+        clock,
+        logger: logger.child({ part: 'alarms' }),
+        newId: this.#newId,
+        alarms,
+        announcer,
+        journal: store.journal,
+      }),
       pipeline,
       sources,
       housekeeping,
@@ -372,7 +394,7 @@ export class Gateway {
       this.#machines.replace(config.machines);
       running.pipeline.machinesChanged();
     }
-    if (differs('alarms')) running.alarms.reconfigure(config.alarms);
+    if (differs('alarms') || differs('machines')) running.alarms.reconfigure(config.alarms);
     if (differs('models')) await running.models.reconfigure(config.models);
     if (differs('sources')) await running.sources.apply(config.sources);
     if (differs('sync')) {

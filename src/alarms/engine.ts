@@ -11,6 +11,7 @@ import { RecentValues } from './recent-values.js';
 import { type Actor, type AlarmRecord, type AlarmTransition, parseRecord, stateOfRecord } from './record.js';
 import { type AlarmInput, type AlarmState, NORMAL, transition } from './transition.js';
 
+export type { AlarmConfig } from './config.js';
 export type { FeaturedPoint, MachineFacts, ScoredPoint } from './observation.js';
 export type { Actor, AlarmRecord, AlarmTransition } from './record.js';
 
@@ -177,12 +178,14 @@ export class AlarmEngine {
           ? undefined
           : { by: record.by, ...(record.note === undefined ? {} : { note: record.note }) };
       // An alarm whose definition has no operating state any more cannot stay suppressed by it.
-      if (instance.state.suppressed && instance.config.countsWhile === undefined)
-        instance.state = transition(
-          instance.state,
-          { kind: 'unsuppress', timeMs: record.sinceMs },
-          rulesOf(instance.config),
-        );
+      if (instance.config.countsWhile === undefined) {
+        const over: AlarmInput = {
+          kind: 'unsuppress',
+          suppressor: 'operating-state',
+          timeMs: record.sinceMs,
+        };
+        instance.state = transition(instance.state, over, rulesOf(instance.config));
+      }
       if (instance.state.shelf !== undefined) this.#timed.add(instance);
       if (record.group !== undefined && instance.state.state !== 'normal') {
         instance.group = record.group;
@@ -231,7 +234,11 @@ export class AlarmEngine {
       const { above = Number.NEGATIVE_INFINITY, below = Number.POSITIVE_INFINITY } =
         instance.config.countsWhile!;
       const counts = reading.value > above && reading.value < below;
-      return this.#apply(instance, { kind: counts ? 'unsuppress' : 'suppress', timeMs: reading.timeMs });
+      return this.#apply(instance, {
+        kind: counts ? 'unsuppress' : 'suppress',
+        suppressor: 'operating-state',
+        timeMs: reading.timeMs,
+      });
     });
   }
 

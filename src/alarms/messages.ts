@@ -24,7 +24,7 @@ export function changedMessage(
     case 'shelved':
       return `${point}: shelved until ${untilMs === undefined ? 'later' : new Date(untilMs).toISOString()}.`;
     case 'suppressed':
-      return `${point}: suppressed by design, the machine is in a state in which the alarm does not count.`;
+      return `${point}: suppressed by design: the machine is in a state in which the alarm does not count, or a system asked for it.`;
     case 'out-of-service':
       return `${point}: the alarm is out of service.`;
     case 'normal':

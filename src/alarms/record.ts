@@ -1,7 +1,14 @@
 import { z } from 'zod';
 import { PRIORITIES, type Priority } from './config.js';
 import type { GroupPlace } from './groups.js';
-import { ALARM_STATES, type AlarmInput, type AlarmState, type AlarmStateName } from './transition.js';
+import {
+  ALARM_STATES,
+  type AlarmInput,
+  type AlarmState,
+  type AlarmStateName,
+  SUPPRESSORS,
+  type Suppressor,
+} from './transition.js';
 
 /** Who did it, and how that is known. */
 export interface Actor {
@@ -49,7 +56,7 @@ export interface AlarmRecord {
   /** Since when a delay runs, where one does. */
   readonly pendingSinceMs?: number;
   readonly shelf?: { readonly sinceMs: number; readonly untilMs: number };
-  readonly suppressed?: true;
+  readonly suppressed?: readonly Suppressor[];
   readonly outOfService?: true;
   readonly group?: GroupPlace;
   /** Who changed it last, and why. */
@@ -70,7 +77,7 @@ const recordSchema = z
     raisedMs: z.number().optional(),
     pendingSinceMs: z.number().exactOptional(),
     shelf: z.object({ sinceMs: z.number(), untilMs: z.number() }).exactOptional(),
-    suppressed: z.literal(true).exactOptional(),
+    suppressed: z.array(z.enum(SUPPRESSORS)).min(1).exactOptional(),
     outOfService: z.literal(true).exactOptional(),
     group: z.object({ id: z.string(), firstOut: z.boolean(), place: z.number() }).exactOptional(),
     by: z.string().exactOptional(),

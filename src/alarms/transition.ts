@@ -35,6 +35,10 @@ export interface Shelf {
   readonly untilMs: number;
 }
 
+/** What keeps an alarm silent by design: the operating state of the machine, or a system outside that asked for it. */
+export const SUPPRESSORS = ['operating-state', 'request'] as const;
+export type Suppressor = (typeof SUPPRESSORS)[number];
+
 export interface AlarmState {
   readonly state: AlarmStateName;
   /** Since when it is in this state, milliseconds since the Unix epoch. */
@@ -45,7 +49,8 @@ export interface AlarmState {
   readonly pendingSinceMs?: number;
   /** Each silence is kept by itself: an alarm that is shelved on a stopped machine is both. */
   readonly shelf?: Shelf;
-  readonly suppressed?: true;
+  /** Never empty. */
+  readonly suppressed?: readonly Suppressor[];
   readonly outOfService?: true;
 }
 
@@ -63,8 +68,8 @@ export type AlarmInput = { readonly timeMs: number } & (
   | { readonly kind: 'reset' }
   | { readonly kind: 'shelve'; readonly untilMs: number }
   | { readonly kind: 'unshelve' }
-  | { readonly kind: 'suppress' }
-  | { readonly kind: 'unsuppress' }
+  | { readonly kind: 'suppress'; readonly suppressor: Suppressor }
+  | { readonly kind: 'unsuppress'; readonly suppressor: Suppressor }
   | { readonly kind: 'remove-from-service' }
   | { readonly kind: 'return-to-service' }
   /** Time went by: what is shelved may come back. */
@@ -99,10 +104,18 @@ export function transition(current: AlarmState, input: AlarmInput, rules: AlarmR
     }
     case 'unshelve':
       return current.shelf === undefined ? current : silence(without(current, 'shelf'), {}, timeMs);
-    case 'suppress':
-      return current.suppressed ? current : silence(current, { suppressed: true }, timeMs);
-    case 'unsuppress':
-      return current.suppressed ? silence(without(current, 'suppressed'), {}, timeMs) : current;
+    case 'suppress': {
+      const { suppressed = [] } = current;
+      if (suppressed.includes(input.suppressor)) return current;
+      return silence(current, { suppressed: [...suppressed, input.suppressor] }, timeMs);
+    }
+    case 'unsuppress': {
+      const { suppressed = [] } = current;
+      if (!suppressed.includes(input.suppressor)) return current;
+      const left = suppressed.filter((suppressor) => suppressor !== input.suppressor);
+      const rest = without(current, 'suppressed');
+      return silence(rest, left.length === 0 ? {} : { suppressed: left }, timeMs);
+    }
     case 'remove-from-service':
       return current.outOfService ? current : silence(current, { outOfService: true }, timeMs);
     case 'return-to-service':

@@ -7,11 +7,19 @@ const digest = (text: string): Buffer => createHash('sha256').update(text).diges
 
 const LOOPBACK = /^(127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+)$/;
 
-/** A request of a program on this machine; a proxy on this machine speaks for somebody else. */
-const isLocal = (request: FastifyRequest): boolean =>
-  LOOPBACK.test(request.ip) &&
-  request.headers['x-forwarded-for'] === undefined &&
-  request.headers.forwarded === undefined;
+/**
+ * A request of a program on this machine. A proxy on this machine speaks for somebody else; so does a web page in a
+ * browser here: the browser adds `Origin`, or asks for a host name of the page's own (DNS rebinding).
+ */
+const isLocal = ({ ip, headers }: FastifyRequest): boolean =>
+  LOOPBACK.test(ip) &&
+  PROXY_HEADERS.every((name) => headers[name] === undefined) &&
+  headers.origin === undefined &&
+  isLocalName((headers.host ?? '').replace(/:\d+$/, '').replace(/^\[|\]$/g, ''));
+
+const PROXY_HEADERS = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'];
+
+const isLocalName = (host: string): boolean => host === 'localhost' || LOOPBACK.test(host);
 
 /**
  * Guards everything under /api/: where keys are declared, each request needs one in `X-API-Key`; where none are, only

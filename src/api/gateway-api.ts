@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from '../base/logger.js';
 import type { Gateway } from '../gateway.js';
 import { access } from './access.js';
+import { alarmRoutes } from './alarms.js';
 import { ingestRoutes } from './ingest.js';
 import { createApi } from './server.js';
 
@@ -15,5 +16,5 @@ export const createGatewayApi = (
     metrics: gateway.metrics,
     health: () => gateway.health(),
     ready: () => gateway.ready,
-    routes: [access(options.keys), ingestRoutes(gateway)],
+    routes: [access(options.keys), ingestRoutes(gateway), alarmRoutes(gateway)],
   });

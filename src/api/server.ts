@@ -19,7 +19,7 @@ export interface ApiDeps {
 /** Adds routes that belong together. */
 export type RouteGroup = (app: FastifyInstance) => void;
 
-/** No request of today's API has a body; a larger one is refused before it is read. */
+/** A larger request is refused before it is read; a route may say otherwise. */
 const BODY_LIMIT_BYTES = 64 * 1024;
 /** A peer that does not send its request within this time is dropped, milliseconds. */
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -48,6 +48,12 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   IDEMPOTENCY_KEY_REUSED: 422,
   KEY_REQUIRED: 401,
   NOT_FOUND: 404,
+  REQUEST_INVALID: 400,
+  ALARM_UNKNOWN: 404,
+  ALARM_STATE: 409,
+  DEAD_LETTER_UNKNOWN: 404,
+  DEAD_LETTER_HANDLER: 409,
+  DEAD_LETTER_FAILED: 409,
   BAD_REQUEST: 400,
 };
 

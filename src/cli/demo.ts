@@ -14,6 +14,7 @@ import { Gateway } from '../gateway.js';
 import { demoConfig } from '../simulator/demo-config.js';
 import { type Plant, startPlant } from '../simulator/plant.js';
 import type { RegisterVerb } from './context.js';
+import { writeAddress } from './daemon-client.js';
 import { renderDemo } from './demo-screen.js';
 import { freePort } from './free-port.js';
 import { durationOption } from './options.js';
@@ -100,7 +101,7 @@ export const register: RegisterVerb = (program, context, exit) => {
       try {
         const port = await listen(api, config.http.listen);
         await gateway.start();
-        await show(gateway, `http://127.0.0.1:${port}`);
+        await show(gateway, writeAddress(dataDir, config.http.listen, port));
       } finally {
         await gateway.stop();
         await api.close();

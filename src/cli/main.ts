@@ -12,6 +12,7 @@ const VERBS: readonly { readonly name: string; load(): Promise<{ register: Regis
   { name: 'features', load: () => import('./features.js') },
   { name: 'replay', load: () => import('./replay.js') },
   { name: 'models', load: () => import('./models.js') },
+  { name: 'alarms', load: () => import('./alarms.js') },
   { name: 'scan', load: () => import('./scan.js') },
   { name: 'probe', load: () => import('./probe.js') },
   { name: 'backup', load: () => import('./backup.js') },

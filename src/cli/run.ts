@@ -7,6 +7,7 @@ import { systemRandom } from '../base/random.js';
 import { loadConfig } from '../config/load.js';
 import { Gateway } from '../gateway.js';
 import type { RegisterVerb } from './context.js';
+import { writeAddress } from './daemon-client.js';
 import { EXIT, reportFailure } from './output.js';
 import { untilSignal } from './signals.js';
 
@@ -48,6 +49,7 @@ export const register: RegisterVerb = (program, context, exit) => {
       const port = await listen(api, config.http.listen);
       logger.info({ host: config.http.listen.host, port }, 'listening for HTTP');
       await gateway.start();
+      if (config.http.listen.port === 0) writeAddress(config.storage.path, config.http.listen, port);
       await stop.done;
       logger.info('stopping: draining what is under way');
     } finally {

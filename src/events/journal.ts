@@ -1,4 +1,5 @@
 import type { GatewayEvent } from './event.js';
+import type { EventQuery } from './query.js';
 
 /** An event with its place in the journal. */
 export interface JournaledEvent {
@@ -12,9 +13,13 @@ export interface DeadLetter {
   readonly id: number;
   readonly subscriber: string;
   readonly event: GatewayEvent;
+  /** Code and text of the last failure. */
   readonly error: string;
   /** Milliseconds since the Unix epoch. */
   readonly diedMs: number;
+  /** How often a person had it tried again. */
+  readonly retries: number;
+  readonly triedMs?: number;
 }
 
 /** What the bus needs of the disk. Storage implements it. */
@@ -28,6 +33,14 @@ export interface EventJournal {
   advance(subscriber: string, seq: number): Promise<void>;
   /** Puts an event aside and moves the cursor over it, in one commit. */
   bury(subscriber: string, journaled: JournaledEvent, error: string, diedMs: number): Promise<void>;
-  deadLetters(limit: number): Promise<readonly DeadLetter[]>;
+  find(query: EventQuery): Promise<readonly JournaledEvent[]>;
+  deadLetters(limit: number, subscriber?: string): Promise<readonly DeadLetter[]>;
+  deadLetter(id: number): Promise<DeadLetter | undefined>;
+  /** How many there are, by subscriber. */
+  countDeadLetters(): Promise<Readonly<Record<string, number>>>;
+  /** A dead letter was tried again and failed again. */
+  retriedDeadLetter(id: number, error: string, triedMs: number): Promise<void>;
   removeDeadLetter(id: number): Promise<void>;
+  /** Whether the effect of an event on a subscriber is written already. */
+  isConsumed(subscriber: string, eventId: string): Promise<boolean>;
 }

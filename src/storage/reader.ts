@@ -1,5 +1,5 @@
 import type { GatewayEvent } from '../events/event.js';
-import type { DeadLetter, JournaledEvent } from '../events/journal.js';
+import type { JournaledEvent } from '../events/journal.js';
 import type { Reading } from '../signals/reading.js';
 import type { SampleBlock } from '../signals/sample-block.js';
 import type { ChunkStore } from './chunks/chunk-store.js';
@@ -10,7 +10,6 @@ import { type FeatureRow, qualityOf, type ScoreRow, toMs } from './rows.js';
 import type { SqliteDatabase } from './sqlite.js';
 import { storedJson } from './stored-json.js';
 import type {
-  DeadLetterRecord,
   EventRecord,
   OutboxRecord,
   OutboxStatsRecord,
@@ -102,19 +101,6 @@ export class Reader {
       | undefined;
   }
 
-  deadLetters(limit: number): DeadLetter[] {
-    return this.#db
-      .prepare<[number], DeadLetterRecord>('SELECT * FROM dead_letters ORDER BY id LIMIT ?')
-      .all(limit)
-      .map(({ id, subscriber, event, error, died_ms: diedMs }) => ({
-        id,
-        subscriber,
-        event: storedJson(event) as GatewayEvent,
-        error,
-        diedMs,
-      }));
-  }
-
   alarmStates(): unknown[] {
     return this.#db
       .prepare('SELECT document FROM alarm_states')
@@ -187,7 +173,7 @@ export class Reader {
   }
 }
 
-function eventOf(row: EventRecord): GatewayEvent {
+export function eventOf(row: EventRecord): GatewayEvent {
   return {
     id: row.id,
     type: row.type,

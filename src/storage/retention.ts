@@ -66,6 +66,8 @@ export function retentionStep(
   }
   aged.events = deleteEvents(db, new Date(nowMs - keepMs.events).toISOString());
   more ||= aged.events >= EVENT_SLICE;
+  // A mark is of use while its event may be delivered again.
+  db.prepare('DELETE FROM consumed WHERE seq < coalesce((SELECT min(seq) FROM events), 0)').run();
 
   let bytes = usedBytes(db, path);
   const shed: Record<string, number> = {};

@@ -1,4 +1,5 @@
 import type { GatewayEvent } from '../events/event.js';
+import type { ConsumedMark } from '../events/once.js';
 import type { Quality } from '../signals/quality.js';
 import type { Reading } from '../signals/reading.js';
 import type { SampleBlock } from '../signals/sample-block.js';
@@ -55,6 +56,8 @@ export interface WriteBatch {
   readonly events?: readonly GatewayEvent[];
   readonly alarmStates?: readonly AlarmStateRow[];
   readonly outbox?: readonly OutboxDraft[];
+  /** Marks of events whose effects are in this batch. */
+  readonly consumed?: readonly ConsumedMark[];
   readonly documents?: readonly { readonly key: string; readonly document: unknown }[];
 }
 

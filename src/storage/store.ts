@@ -321,7 +321,13 @@ export class Store {
       advance: (subscriber, seq) => this.#call<void>('advance', { subscriber, seq }),
       bury: (subscriber, journaled, error, diedMs) =>
         this.#call<void>('bury', { subscriber, journaled, error, diedMs }),
-      deadLetters: (limit) => this.#call<DeadLetter[]>('deadLetters', limit),
+      find: (query) => this.#call<JournaledEvent[]>('findEvents', query),
+      deadLetters: (limit, subscriber) => this.#call<DeadLetter[]>('deadLetters', { limit, subscriber }),
+      deadLetter: (id) => this.#call<DeadLetter | undefined>('deadLetter', id),
+      countDeadLetters: () => this.#call<Record<string, number>>('countDeadLetters', undefined),
+      isConsumed: (subscriber, eventId) => this.#call<boolean>('isConsumed', { subscriber, eventId }),
+      retriedDeadLetter: (id, error, triedMs) =>
+        this.#call<void>('retriedDeadLetter', { id, error, triedMs }),
       removeDeadLetter: (id) => this.#call<void>('removeDeadLetter', id),
     };
   }

@@ -32,6 +32,8 @@ export interface DeadLetterRecord {
   readonly event: string;
   readonly error: string;
   readonly died_ms: number;
+  readonly retries: number;
+  readonly tried_ms: number | null;
 }
 
 export interface OutboxRecord {

@@ -1,5 +1,7 @@
 import { type ErrorRecord, SmEdgeError } from '../base/errors.js';
 import { serveWorker, type WorkerHandlers } from '../base/worker-call.js';
+import type { ConsumedMark } from '../events/once.js';
+import type { EventQuery } from '../events/query.js';
 import { ChunkStore } from './chunks/chunk-store.js';
 import type { Span } from './chunks/queries.js';
 import {
@@ -11,6 +13,7 @@ import {
   SalvageWork,
 } from './damage.js';
 import { openDatabase, openOrReplace } from './database.js';
+import { EventReader } from './event-reader.js';
 import type { OutboxLane } from './outbox.js';
 import { Reader } from './reader.js';
 import { type RetentionRequest, type RetentionStep, retentionStep } from './retention.js';
@@ -47,6 +50,7 @@ class OpenStore {
   chunks: ChunkStore;
   writer: Writer;
   reader: Reader;
+  events: EventReader;
 
   constructor({ path, stamp }: OpenRequest) {
     const { db, lock } = openDatabase(path, stamp);
@@ -57,6 +61,7 @@ class OpenStore {
     this.chunks = new ChunkStore(db);
     this.writer = new Writer(db, this.chunks);
     this.reader = new Reader(db, this.chunks);
+    this.events = new EventReader(db);
   }
 
   get isPartlyChecked(): boolean {
@@ -88,6 +93,7 @@ class OpenStore {
     this.chunks = new ChunkStore(this.#db);
     this.writer = new Writer(this.#db, this.chunks);
     this.reader = new Reader(this.#db, this.chunks);
+    this.events = new EventReader(this.#db);
   }
 
   retention(request: RetentionRequest, shedding: boolean): RetentionStep {
@@ -146,7 +152,14 @@ const handlers = {
   advance: ({ subscriber, seq }: { subscriber: string; seq: number }) =>
     opened().writer.advance(subscriber, seq),
   bury: (request: Parameters<Writer['bury']>[0]) => opened().writer.bury(request),
-  deadLetters: (limit: number) => opened().reader.deadLetters(limit),
+  findEvents: (query: EventQuery) => opened().events.find(query),
+  deadLetters: (request: { limit: number; subscriber: string | undefined }) =>
+    opened().events.deadLetters(request),
+  deadLetter: (id: number) => opened().events.deadLetter(id),
+  countDeadLetters: () => opened().events.countDeadLetters(),
+  isConsumed: (mark: ConsumedMark) => opened().events.isConsumed(mark),
+  retriedDeadLetter: (request: Parameters<Writer['retriedDeadLetter']>[0]) =>
+    opened().writer.retriedDeadLetter(request),
   removeDeadLetter: (id: number) => opened().writer.removeDeadLetter(id),
   alarmStates: () => opened().reader.alarmStates(),
   document: (key: string) => opened().reader.document(key),

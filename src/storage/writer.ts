@@ -36,6 +36,10 @@ export class Writer {
       outbox: prepare(
         'INSERT INTO outbox (sink, lane, kind, key, payload, is_json, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
       ),
+      consumed: prepare(
+        `INSERT INTO consumed (subscriber, event_id, seq) VALUES (?, ?, coalesce((SELECT seq FROM events WHERE id = ?), 0))
+         ON CONFLICT DO NOTHING`,
+      ),
       document: prepare('INSERT OR REPLACE INTO documents (key, document) VALUES (?, ?)'),
     };
   }
@@ -71,6 +75,12 @@ export class Writer {
         .run(subscriber, JSON.stringify(journaled.event), error, diedMs);
       this.advance(subscriber, journaled.seq);
     })();
+  }
+
+  retriedDeadLetter({ id, error, triedMs }: { id: number; error: string; triedMs: number }): void {
+    this.#db
+      .prepare('UPDATE dead_letters SET retries = retries + 1, error = ?, tried_ms = ? WHERE id = ?')
+      .run(error, triedMs, id);
   }
 
   removeDeadLetter(id: number): void {
@@ -152,6 +162,8 @@ export class Writer {
         createdMs,
       );
     }
+    for (const { subscriber, eventId } of batch.consumed ?? [])
+      sql.consumed.run(subscriber, eventId, eventId);
     for (const { key, document } of batch.documents ?? []) sql.document.run(key, JSON.stringify(document));
   }
 }

@@ -28,8 +28,8 @@ const STATES = {
   latchedAck: { state: 'latched-acknowledged', active: false },
   shelved: { state: 'shelved', active: false, shelf: { sinceMs: 0, untilMs: LATER } },
   shelvedOn: { state: 'shelved', active: true, shelf: { sinceMs: 0, untilMs: LATER } },
-  suppressed: { state: 'suppressed', active: false, suppressed: true },
-  suppressedOn: { state: 'suppressed', active: true, suppressed: true },
+  suppressed: { state: 'suppressed', active: false, suppressed: ['request'] },
+  suppressedOn: { state: 'suppressed', active: true, suppressed: ['request'] },
   out: { state: 'out-of-service', active: false, outOfService: true },
   outOn: { state: 'out-of-service', active: true, outOfService: true },
 } as const satisfies Record<string, Omit<AlarmState, 'sinceMs'>>;
@@ -68,8 +68,18 @@ const TABLE: readonly (readonly [
     [SH, SH, SH, SH, SH, SH, SH, SH, SU, SU, OU, OU],
   ],
   ['unshelve', { kind: 'unshelve', timeMs: NOW }, AT_ONCE, [N, U, A, R, LU, LA, N, U, SU, SU, OU, OU]],
-  ['suppress', { kind: 'suppress', timeMs: NOW }, AT_ONCE, [SU, SU, SU, SU, SU, SU, SU, SU, SU, SU, OU, OU]],
-  ['unsuppress', { kind: 'unsuppress', timeMs: NOW }, AT_ONCE, [N, U, A, R, LU, LA, SH, SH, N, U, OU, OU]],
+  [
+    'suppress',
+    { kind: 'suppress', suppressor: 'request', timeMs: NOW },
+    AT_ONCE,
+    [SU, SU, SU, SU, SU, SU, SU, SU, SU, SU, OU, OU],
+  ],
+  [
+    'unsuppress',
+    { kind: 'unsuppress', suppressor: 'request', timeMs: NOW },
+    AT_ONCE,
+    [N, U, A, R, LU, LA, SH, SH, N, U, OU, OU],
+  ],
   ['remove from service', { kind: 'remove-from-service', timeMs: NOW }, AT_ONCE, Array(12).fill(OU)],
   [
     'return to service',
@@ -152,10 +162,10 @@ describe('silence', () => {
   it('keeps each silence by itself', () => {
     const inputs: AlarmInput[] = [
       { kind: 'shelve', timeMs: 0, untilMs: 1000 },
-      { kind: 'suppress', timeMs: 1 },
+      { kind: 'suppress', suppressor: 'request', timeMs: 1 },
       { kind: 'remove-from-service', timeMs: 2 },
       { kind: 'return-to-service', timeMs: 3 },
-      { kind: 'unsuppress', timeMs: 4 },
+      { kind: 'unsuppress', suppressor: 'request', timeMs: 4 },
       { kind: 'time', timeMs: 1000 },
     ];
     let state = stateOf(STATES.ack);
@@ -223,7 +233,7 @@ describe('properties', () => {
           ? { kind: 'condition', present: kind === 'present', timeMs }
           : kind === 'shelve'
             ? { kind, timeMs, untilMs: timeMs + 1500 }
-            : { kind, timeMs }
+            : { kind, timeMs, suppressor: gapMs % 2 === 0 ? 'request' : 'operating-state' }
       ) as AlarmInput;
       const before = state;
       state = transition(state, input, rules);

@@ -1,0 +1,180 @@
+import type { Priority } from './config.js';
+import type { AlarmRecord } from './record.js';
+
+/** One alarm event as the statistics need it. */
+export interface AlarmFact {
+  readonly type: 'raised' | 'acknowledged' | 'returned' | 'other';
+  readonly alarm: string;
+  readonly point: string;
+  readonly severity: Priority;
+  readonly timeMs: number;
+}
+
+/** One alarm at one point, with a count. */
+export interface AlarmCount {
+  readonly alarm: string;
+  readonly point: string;
+  readonly count: number;
+  /** Of all alarms of the period, 0 to 1. */
+  readonly share: number;
+}
+
+/** Measures of ISA-18.2-2016 and IEC 62682, clause 16 (monitoring and assessment). */
+export interface AlarmStatistics {
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly raised: number;
+  /** The ten most frequent. */
+  readonly frequent: readonly AlarmCount[];
+  /** Those that came three times or more within a minute, with how many minutes they did so. */
+  readonly chattering: readonly AlarmCount[];
+  /** Those that went within a minute without anybody having acknowledged them: with how often. */
+  readonly fleeting: readonly AlarmCount[];
+  /** Those that have been present for more than a day. */
+  readonly standing: readonly { readonly alarm: string; readonly point: string; readonly sinceMs: number }[];
+  readonly perTenMinutes: {
+    readonly average: number;
+    readonly most: number;
+    /** When the most began, milliseconds since the Unix epoch; undefined where nothing came. */
+    readonly mostAtMs: number | undefined;
+    /** Share of the ten-minute periods with more than ten alarms, 0 to 1; the standard wants less than 0.01. */
+    readonly inFlood: number;
+  };
+  /** Shares by priority, 0 to 1; the standard recommends about 80 % low, 15 % medium, 5 % high. */
+  readonly byPriority: Readonly<Record<Priority, number>>;
+  /** Median from the alarm to its acknowledgement, milliseconds; undefined where none was acknowledged. */
+  readonly acknowledgedAfterMs: number | undefined;
+  readonly unacknowledged: number;
+  readonly shelved: number;
+  readonly suppressed: number;
+  readonly outOfService: number;
+}
+
+const TEN_MINUTES_MS = 600_000;
+const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
+/** More alarms than this in ten minutes are more than one operator can take in. */
+const FLOOD = 10;
+/** That often within a minute is chattering. */
+const CHATTER = 3;
+const MOST_FREQUENT = 10;
+
+/**
+ * @param facts the alarm events of the period, oldest first
+ * @param now the alarms as they are
+ */
+export function alarmStatistics(
+  facts: readonly AlarmFact[],
+  now: readonly AlarmRecord[],
+  fromMs: number,
+  toMs: number,
+): AlarmStatistics {
+  const raised = facts.filter(({ type }) => type === 'raised');
+  const counts = (items: readonly AlarmFact[]) => countByAlarm(items, raised.length);
+  const inState = (state: AlarmRecord['state']) => now.filter((record) => record.state === state).length;
+  return {
+    fromMs,
+    toMs,
+    raised: raised.length,
+    frequent: counts(raised).slice(0, MOST_FREQUENT),
+    chattering: counts(chatter(raised)),
+    fleeting: counts(fleeting(facts)),
+    standing: now
+      .filter(({ active, raisedMs }) => active && raisedMs > 0 && toMs - raisedMs > DAY_MS)
+      .map(({ alarm, point, raisedMs }) => ({ alarm, point, sinceMs: raisedMs }))
+      .sort((a, b) => a.sinceMs - b.sinceMs),
+    perTenMinutes: rates(raised, fromMs, toMs),
+    byPriority: byPriority(raised),
+    acknowledgedAfterMs: median(timesToAcknowledge(facts)),
+    unacknowledged: now.filter(({ state }) => state.endsWith('unacknowledged')).length,
+    shelved: inState('shelved'),
+    suppressed: inState('suppressed'),
+    outOfService: inState('out-of-service'),
+  };
+}
+
+const keyOf = ({ alarm, point }: AlarmFact): string => `${alarm}\n${point}`;
+
+function byAlarm(facts: readonly AlarmFact[]): Map<string, AlarmFact[]> {
+  const groups = new Map<string, AlarmFact[]>();
+  for (const fact of facts) {
+    const group = groups.get(keyOf(fact));
+    if (group === undefined) groups.set(keyOf(fact), [fact]);
+    else group.push(fact);
+  }
+  return groups;
+}
+
+function countByAlarm(facts: readonly AlarmFact[], total: number): AlarmCount[] {
+  return [...byAlarm(facts).values()]
+    .map((group) => ({
+      alarm: group[0]!.alarm,
+      point: group[0]!.point,
+      count: group.length,
+      share: total === 0 ? 0 : group.length / total,
+    }))
+    .sort((a, b) => b.count - a.count || a.alarm.localeCompare(b.alarm) || a.point.localeCompare(b.point));
+}
+
+/** The alarm that completed three within a minute, once for each such run. */
+function chatter(raised: readonly AlarmFact[]): AlarmFact[] {
+  return [...byAlarm(raised).values()].flatMap((group) => {
+    const found: AlarmFact[] = [];
+    for (let from = 0; from + CHATTER <= group.length; ) {
+      const last = group[from + CHATTER - 1]!;
+      if (last.timeMs - group[from]!.timeMs <= MINUTE_MS) {
+        found.push(last);
+        from += CHATTER;
+      } else from++;
+    }
+    return found;
+  });
+}
+
+function fleeting(facts: readonly AlarmFact[]): AlarmFact[] {
+  return [...byAlarm(facts).values()].flatMap((group) =>
+    group.filter((fact, index) => {
+      const next = group[index + 1];
+      return fact.type === 'raised' && next?.type === 'returned' && next.timeMs - fact.timeMs <= MINUTE_MS;
+    }),
+  );
+}
+
+function rates(raised: readonly AlarmFact[], fromMs: number, toMs: number): AlarmStatistics['perTenMinutes'] {
+  const periods = Math.max(1, Math.ceil((toMs - fromMs) / TEN_MINUTES_MS));
+  const counts = new Map<number, number>();
+  for (const { timeMs } of raised) {
+    const period = Math.min(periods - 1, Math.max(0, Math.floor((timeMs - fromMs) / TEN_MINUTES_MS)));
+    counts.set(period, (counts.get(period) ?? 0) + 1);
+  }
+  let most: readonly [period: number, count: number] | undefined;
+  for (const entry of counts) if (most === undefined || entry[1] > most[1]) most = entry;
+  return {
+    average: raised.length / periods,
+    most: most?.[1] ?? 0,
+    mostAtMs: most === undefined ? undefined : fromMs + most[0] * TEN_MINUTES_MS,
+    inFlood: [...counts.values()].filter((count) => count > FLOOD).length / periods,
+  };
+}
+
+function byPriority(raised: readonly AlarmFact[]): Record<Priority, number> {
+  const share = (priority: Priority) =>
+    raised.length === 0 ? 0 : raised.filter(({ severity }) => severity === priority).length / raised.length;
+  return { low: share('low'), medium: share('medium'), high: share('high'), critical: share('critical') };
+}
+
+function timesToAcknowledge(facts: readonly AlarmFact[]): number[] {
+  const since = new Map<string, number>();
+  return facts.flatMap((fact) => {
+    const key = keyOf(fact);
+    const raisedMs = since.get(key);
+    if (fact.type === 'raised') since.set(key, raisedMs ?? fact.timeMs);
+    if (fact.type !== 'acknowledged' || raisedMs === undefined) return [];
+    since.delete(key);
+    return [fact.timeMs - raisedMs];
+  });
+}
+
+function median(values: readonly number[]): number | undefined {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+}
