@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { AlarmEngine } from './alarms/engine.js';
 import type { Clock } from './base/clock.js';
 import { SmEdgeError, toErrorRecord } from './base/errors.js';
-import type { HealthReport, PartHealth } from './base/health.js';
+import { type HealthReport, overallState, type PartHealth } from './base/health.js';
 import { idGenerator, type NewId } from './base/ids.js';
 import type { Logger } from './base/logger.js';
 import { Metrics } from './base/metrics.js';
@@ -15,10 +15,11 @@ import { AlarmDesk } from './pipeline/alarm-desk.js';
 import { AnalysisClient } from './pipeline/analysis/client.js';
 import { Announcer } from './pipeline/announcer.js';
 import { Assessor } from './pipeline/assessor.js';
-import { BASELINE_PREFIX, Housekeeping } from './pipeline/housekeeping.js';
+import { Housekeeping, restoreBaselines } from './pipeline/housekeeping.js';
 import { LivePipeline } from './pipeline/live.js';
 import { MachineRegistry } from './pipeline/machines.js';
 import { ModelFaults } from './pipeline/model-faults.js';
+import { modelStoreIn } from './pipeline/model-store-in.js';
 import { ModelsInUse } from './pipeline/models-in-use.js';
 import { PointBoard } from './pipeline/point-board.js';
 import type { GatewaySnapshot } from './pipeline/snapshot.js';
@@ -26,8 +27,7 @@ import { SourceMemories } from './pipeline/source-memories.js';
 import { SourceSet } from './pipeline/source-set.js';
 import { StoreWatch } from './pipeline/store-watch.js';
 import { Upstream } from './pipeline/upstream.js';
-import { BUNDLED_MODELS_DIR, ModelStore } from './scoring/model-store.js';
-import { quarantine } from './scoring/quarantine.js';
+import type { ModelStore } from './scoring/model-store.js';
 import { Scorer } from './scoring/scorer.js';
 import { catalogueOf } from './scoring/selection.js';
 import type { IngestResult } from './sources/http/door.js';
@@ -176,30 +176,22 @@ export class Gateway {
       if (models !== undefined) parts.push(models);
       if (running.upstream !== undefined) parts.push(running.upstream.health());
     }
-    const states = new Set(parts.map(({ state }) => state));
-    // A broken source or remote is no reason to restart the gateway: only the store takes everything down.
-    const failed = parts.some(({ part, state }) => part === 'storage' && state === 'failed');
-    const troubled = states.has('degraded') || states.has('failed') || states.has('stopped');
-    const state = failed ? 'failed' : !this.#ready ? 'starting' : troubled ? 'degraded' : 'good';
     return {
       gatewayId: this.#config.gateway.id,
       site: this.#config.gateway.site,
       version: PROGRAM_VERSION,
-      state,
+      state: overallState(parts, this.#ready),
       uptimeS: Math.round((this.#clock.nowMs() - this.#startedMs) / 1000),
       parts,
     };
   }
 
   snapshot(): GatewaySnapshot {
-    const alarms = (this.#running?.alarms.snapshot() ?? [])
-      .filter(({ state }) => state !== 'normal')
-      .sort((a, b) => b.sinceMs - a.sinceMs);
     return {
       timeMs: this.#clock.nowMs(),
       sources: this.#running?.sources.views() ?? [],
       machines: this.#board.machines((machine) => this.#machines.classOf(machine)),
-      alarms,
+      alarms: this.#running?.alarmDesk.list() ?? [],
     };
   }
 
@@ -213,16 +205,14 @@ export class Gateway {
    * the defaults is started at the first request.
    */
   async ingest(document: unknown, key: string | undefined): Promise<IngestResult> {
-    const { sources } = this.#running ?? {};
-    if (sources === undefined || !this.#ready)
-      throw new SmEdgeError('NOT_READY', 'the gateway is starting or stopping', { retryable: true });
-    const door = await sources.ingestDoor();
+    if (!this.#ready) throw notReady();
+    const door = await this.#parts().sources.ingestDoor();
     return door.ingest(document, key);
   }
 
   #parts(): Running {
     if (this.#running !== undefined) return this.#running;
-    throw new SmEdgeError('NOT_READY', 'the gateway is starting or stopping', { retryable: true });
+    throw notReady();
   }
 
   async #assemble(): Promise<Running> {
@@ -261,12 +251,7 @@ export class Gateway {
     });
     const analysis = new AnalysisClient({ clock, metrics });
     const scorer = new Scorer({ clock, metrics });
-    const modelStore = new ModelStore({
-      bundledDir: BUNDLED_MODELS_DIR,
-      localDir: join(config.storage.path, 'models'),
-      quarantine: quarantine(clock),
-      metrics,
-    });
+    const modelStore = modelStoreIn(join(config.storage.path, 'models'), clock, metrics);
     await modelStore.open();
     const { models: stored, broken } = await modelStore.list();
     const modelFaults = new ModelFaults({ clock, logger, metrics });
@@ -281,6 +266,8 @@ export class Gateway {
       machineOf: (id) => this.#machines.factsOf(id),
     });
     const announcer = new Announcer({ bus, store, alarms, clock, random });
+    const desk = { clock, logger, newId: this.#newId, announcer, journal: store.journal };
+    const alarmDesk = new AlarmDesk({ ...desk, alarms });
     const pipeline = new LivePipeline({
       clock,
       logger: logger.child({ part: 'pipeline' }),
@@ -334,14 +321,7 @@ export class Gateway {
       models,
       modelFaults,
       alarms,
-      alarmDesk: new AlarmDesk({
-        clock,
-        logger: logger.child({ part: 'alarms' }),
-        newId: this.#newId,
-        alarms,
-        announcer,
-        journal: store.journal,
-      }),
+      alarmDesk,
       pipeline,
       sources,
       housekeeping,
@@ -355,13 +335,7 @@ export class Gateway {
   async #restore({ store, alarms, assessor, models }: Running): Promise<void> {
     await models.restore(this.#config.sync.mlflow?.models ?? []);
     alarms.restore(await store.alarmStates());
-    for (const [key, document] of await store.documents(BASELINE_PREFIX)) {
-      try {
-        assessor.restoreBaseline(key.slice(BASELINE_PREFIX.length), document);
-      } catch (thrown) {
-        this.#logger.warn({ key, error: toErrorRecord(thrown) }, 'a baseline is learned anew');
-      }
-    }
+    await restoreBaselines(store, assessor, this.#logger);
   }
 
   async #startUpstream(running: Running): Promise<Upstream | undefined> {
@@ -415,3 +389,6 @@ export class Gateway {
     });
   }
 }
+
+const notReady = () =>
+  new SmEdgeError('NOT_READY', 'the gateway is starting or stopping', { retryable: true });

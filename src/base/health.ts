@@ -18,3 +18,11 @@ export interface HealthReport {
   readonly uptimeS: number;
   readonly parts: readonly PartHealth[];
 }
+
+/** A broken source or remote is no reason to restart the gateway: only the store takes everything down. */
+export function overallState(parts: readonly PartHealth[], ready: boolean): HealthReport['state'] {
+  if (parts.some(({ part, state }) => part === 'storage' && state === 'failed')) return 'failed';
+  if (!ready) return 'starting';
+  const troubled = parts.some(({ state }) => ['degraded', 'failed', 'stopped'].includes(state));
+  return troubled ? 'degraded' : 'good';
+}

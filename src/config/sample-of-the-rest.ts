@@ -11,6 +11,37 @@ export const SAMPLE_OF_THE_REST = {
     capture: { before: '5s', after: '2s' },
     points: [{ point: 'motor-2.*.acceleration', window: 'flat-top', highPassHz: 2, overlap: 0.5 }],
   },
+  alarms: [
+    {
+      id: 'bearings-hot',
+      point: '*.bearing-*.temperature',
+      machineClass: 'pump',
+      outside: [5, 85],
+      deadband: 3,
+      class: 'bearings',
+    },
+    {
+      id: 'warming-fast',
+      point: 'pump-1.motor.temperature',
+      change: { by: 5, within: '10min', direction: 'up' },
+      countsWhile: { point: '{machine}.motor.speed', above: 100 },
+    },
+    { id: 'zone-c', point: '*.acceleration', zone: 'C', latching: true, priority: 'high' },
+    {
+      id: 'shaking',
+      point: 'pump-1.*.acceleration',
+      feature: 'velocityRmsMmPerS',
+      above: 4.5,
+      onDelay: '1min',
+    },
+    { id: 'silent', point: 'pump-1.bearing-de.temperature', missing: '5min' },
+    { id: 'tank-empty', point: 'tank-1.level', below: 0.2, deadband: 0.05 },
+    { id: 'odd', point: 'fan-*', anomaly: true, offDelay: '1min' },
+    { id: 'very-odd', point: 'fan-*', scoreAbove: 5, priority: 'critical' },
+    { id: 'low-pressure', point: 'pump-*.pressure', below: 1.2 },
+    { id: 'unusual', point: 'motor-2.*', anomaly: true },
+    { id: 'bearing-damage', point: '*.acceleration', diagnosis: ['outer', 'inner', 'ball'] },
+  ],
   sources: [
     {
       id: 'posted',
@@ -264,10 +295,6 @@ export const SAMPLE_OF_THE_REST = {
         },
       },
     },
-  ],
-  alarms: [
-    { id: 'low-pressure', point: 'pump-*.pressure', below: 1.2 },
-    { id: 'unusual', point: 'motor-2.*', anomaly: true },
   ],
   models: {
     points: { 'motor-2.bearing-de.acceleration': 'motor-vibration/3' },

@@ -23,7 +23,7 @@ export interface HousekeepingDeps {
 /** Retention and the baselines, every minute. */
 const EVERY_MINUTE = '* * * * *';
 
-export const BASELINE_PREFIX = 'baseline:';
+const BASELINE_PREFIX = 'baseline:';
 
 /** What has to be done now and then, by the clock on the wall. */
 export class Housekeeping {
@@ -112,6 +112,21 @@ export class Housekeeping {
         { error: toErrorRecord(thrown) },
         `${what} failed; it is tried again at its next time`,
       );
+    }
+  }
+}
+
+/** Takes up what was usual at each point before the restart. */
+export async function restoreBaselines(
+  store: Pick<Store, 'documents'>,
+  assessor: Assessor,
+  logger: Logger,
+): Promise<void> {
+  for (const [key, document] of await store.documents(BASELINE_PREFIX)) {
+    try {
+      assessor.restoreBaseline(key.slice(BASELINE_PREFIX.length), document);
+    } catch (thrown) {
+      logger.warn({ key, error: toErrorRecord(thrown) }, 'a baseline is learned anew');
     }
   }
 }

@@ -5,7 +5,7 @@ export interface GatewaySnapshot {
   readonly timeMs: number;
   readonly sources: readonly SourceView[];
   readonly machines: readonly MachineView[];
-  /** Alarms that are not in the normal state, newest first. */
+  /** Alarms that are not in the normal state, the most urgent first. */
   readonly alarms: readonly AlarmView[];
 }
 
