@@ -9,12 +9,7 @@ import type { OutboxLane, OutboxRow, OutboxStats } from './outbox.js';
 import { type FeatureRow, qualityOf, type ScoreRow, toMs } from './rows.js';
 import type { SqliteDatabase } from './sqlite.js';
 import { storedJson } from './stored-json.js';
-import type {
-  EventRecord,
-  OutboxRecord,
-  OutboxStatsRecord,
-  WaveformRecord,
-} from './tables.js';
+import type { EventRecord, OutboxRecord, OutboxStatsRecord, WaveformRecord } from './tables.js';
 
 export interface StoreCounts {
   readonly points: number;
