@@ -3,6 +3,7 @@ import { loadFft } from '../features/fft.js';
 import { type AnalysisSpec, isSound } from '../features/spec.js';
 import { type BearingEvidence, bearingEvidence, merit, meritBeside } from './bearing-evidence.js';
 import type { Diagnosis, Evidence, Fault } from './diagnosis.js';
+import { type GearEvidence, gearEvidence } from './gear-evidence.js';
 import { machineSpectra } from './machine-spectra.js';
 import { faultSentence } from './sentence.js';
 import { type ShaftEvidence, shaftEvidence } from './shaft-evidence.js';
@@ -60,19 +61,18 @@ export async function diagnose(blocks: readonly Float32Array[], spec: AnalysisSp
     return unknown('the signal does not leave the noise of the converter; the machine may stand still');
 
   const orders = bearing === undefined ? undefined : bearingOrders(bearing);
-  const spectra = machineSpectra(
-    await loadFft(),
-    pieces.filter((piece) => piece.length === first.length),
-    {
-      sampleRateHz,
-      shaftHz: declaredHz,
-      maxOrder: orders === undefined ? DEFAULT_MAX_ORDER : HIGHEST_BPFI_HARMONIC * orders.bpfi,
-    },
-  );
+  const library = await loadFft();
+  const alike = pieces.filter((piece) => piece.length === first.length);
+  const spectra = machineSpectra(library, alike, {
+    sampleRateHz,
+    shaftHz: declaredHz,
+    maxOrder: orders === undefined ? DEFAULT_MAX_ORDER : HIGHEST_BPFI_HARMONIC * orders.bpfi,
+  });
   const speed = findShaftSpeed(spectra, declaredHz);
   const cases = orders === undefined ? [] : bearingEvidence(spectra, orders, speed);
   const verdict =
     bearingVerdict(cases, speed, orders !== undefined && isHidden(2 * orders.bsf)) ??
+    gearVerdict(spec.gear && gearEvidence(library, alike, sampleRateHz, speed, spec.gear), speed) ??
     shaftVerdict(shaftEvidence(spectra.vibration, speed, spec), speed) ??
     healthy(cases, speed, bearing !== undefined);
   return speed.certain ? { ...verdict, speedRpm: speed.shaftHz * 60 } : verdict;
@@ -115,6 +115,17 @@ function bearingVerdict(
 
 /** Whether a fault frequency lies so near to a whole order that slip may put it there, where it cannot be told from it. */
 const isHidden = (order: number): boolean => Math.abs(order - Math.round(order)) < HIDDEN_WITHIN * order;
+
+function gearVerdict(gear: GearEvidence | undefined, speed: ShaftSpeed): Diagnosis | undefined {
+  if (gear === undefined) return undefined;
+  const { confidence, lines } = gear;
+  return {
+    fault: 'gear',
+    confidence,
+    evidence: lines,
+    sentence: faultSentence('gear', lines, speed.shaftHz),
+  };
+}
 
 function shaftVerdict(shaft: ShaftEvidence | undefined, speed: ShaftSpeed): Diagnosis | undefined {
   if (shaft === undefined) return undefined;

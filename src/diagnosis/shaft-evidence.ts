@@ -1,4 +1,4 @@
-import { type AnalysisSpec, type GearGeometry, isSound } from '../features/spec.js';
+import { type AnalysisSpec, isSound } from '../features/spec.js';
 import { vibrationUnit } from '../features/units.js';
 import type { Evidence, Fault } from './diagnosis.js';
 import { type LineSpectrum, lineNear } from './line-spectrum.js';
@@ -6,7 +6,7 @@ import type { ShaftSpeed } from './shaft-speed.js';
 
 /** What the whole orders of the shaft say, as velocity: that is what ISO 20816 grades and where low orders count. */
 export interface ShaftEvidence {
-  readonly fault: Extract<Fault, 'unbalance' | 'misalignment' | 'looseness' | 'gear'>;
+  readonly fault: Extract<Fault, 'unbalance' | 'misalignment' | 'looseness'>;
   /** 0 to 1. */
   readonly confidence: number;
   readonly lines: readonly Evidence[];
@@ -27,8 +27,6 @@ const LOOSE_HALF_ORDERS = 3;
 const QUIET_MM_PER_S = 0.28;
 /** Misalignment and looseness are called only from here on, mm/s RMS (zone A of small machines ends at 0.71). */
 const NOTICEABLE_MM_PER_S = 0.71;
-/** A sideband this large beside the gear mesh, against the mesh itself, says that the teeth are not alike. */
-const SIDEBAND_SHARE = 0.5;
 const ORDERS = 10;
 /** ISO 20816-1: from 10 Hz on, from 2 Hz below 600 rpm. */
 const LOW_HZ = 10;
@@ -72,8 +70,6 @@ export function shaftEvidence(
     ratio: line.ratio,
   });
   if (!(total > 0)) return undefined;
-  const gear = spec.gear === undefined ? undefined : gearEvidence(vibration, speed, spec.gear);
-  if (gear !== undefined) return gear;
   const halves = [0.5, 1.5, 2.5, 3.5].map(lineAt).filter((line) => line.ratio >= CLEAR_RATIO);
   const clear = orders.filter((line) => line.ratio >= CLEAR_RATIO);
   const share = (line: VelocityLine) => (line.velocity / total) ** 2;
@@ -130,38 +126,4 @@ function overallMeanSquare(
   for (let k = Math.max(1, Math.ceil(lowHz / binHz)); k <= last; k++)
     sum += toVelocity(amplitude[k]!, k * binHz) ** 2;
   return sum;
-}
-
-/** A gear mesh whose sidebands, one turn of the shaft apart, are as large as they are on damaged teeth. */
-function gearEvidence(
-  vibration: LineSpectrum,
-  speed: ShaftSpeed,
-  gear: GearGeometry,
-): ShaftEvidence | undefined {
-  const mesh = lineNear(vibration, gear.teeth * speed.shaftHz);
-  const sidebands = [-2, -1, 1, 2].map((turns) => ({
-    turns,
-    line: lineNear(vibration, (gear.teeth + turns) * speed.shaftHz),
-  }));
-  const largest = Math.max(...sidebands.map(({ line }) => line.amplitude));
-  const clear = sidebands.filter(({ line }) => line.ratio >= CLEAR_RATIO);
-  if (mesh.ratio < CLEAR_RATIO || clear.length < 3 || largest < SIDEBAND_SHARE * mesh.amplitude)
-    return undefined;
-  const evidence = (feature: string, order: number, line: typeof mesh): Evidence => ({
-    feature,
-    frequencyHz: line.frequencyHz,
-    orders: order,
-    value: line.amplitude,
-    ratio: line.ratio,
-  });
-  return {
-    fault: 'gear',
-    confidence: Math.min(0.9, 0.4 + 0.4 * (largest / mesh.amplitude)),
-    lines: [
-      evidence('gmf', gear.teeth, mesh),
-      ...clear.map(({ turns, line }) =>
-        evidence(`gmf${turns > 0 ? '+' : ''}${turns}x`, gear.teeth + turns, line),
-      ),
-    ],
-  };
 }
