@@ -1,10 +1,10 @@
 import type { BearingOrders } from '../features/bearing-orders.js';
+import { type Line, lineNear } from '../features/line-spectrum.js';
+import { type ShaftSpeed, SPEED_RANGE } from '../features/shaft-speed.js';
 import { logGammaTail } from './chance.js';
 import type { Evidence } from './diagnosis.js';
 import { LineField, NOISE_RATIO } from './line-field.js';
-import { type Line, lineNear } from './line-spectrum.js';
 import type { MachineSpectra, WhitenedBand } from './machine-spectra.js';
-import { type ShaftSpeed, SPEED_RANGE } from './shaft-speed.js';
 
 /** How strongly the envelope spectra speak for a defect of one part of the bearing. */
 export interface BearingEvidence {

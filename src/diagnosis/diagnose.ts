@@ -1,5 +1,6 @@
 import { bearingOrders } from '../features/bearing-orders.js';
 import { loadFft } from '../features/fft.js';
+import { findShaftSpeed, type ShaftSpeed } from '../features/shaft-speed.js';
 import { type AnalysisSpec, isSound } from '../features/spec.js';
 import { type BearingEvidence, bearingEvidence, merit, meritBeside } from './bearing-evidence.js';
 import type { Diagnosis, Evidence, Fault } from './diagnosis.js';
@@ -7,7 +8,6 @@ import { type GearEvidence, gearEvidence } from './gear-evidence.js';
 import { machineSpectra } from './machine-spectra.js';
 import { faultSentence } from './sentence.js';
 import { type ShaftEvidence, shaftEvidence } from './shaft-evidence.js';
-import { findShaftSpeed, type ShaftSpeed } from './shaft-speed.js';
 
 export type { Diagnosis, Evidence, Fault } from './diagnosis.js';
 
@@ -32,6 +32,9 @@ const CAGE_DEPTH = 0.8;
 const LEAST_LEVELS = 16;
 /** Samples that one transform takes. */
 const LONGEST_PIECE = 262_144;
+/** Orders of the shaft that tell its speed. */
+const VIBRATION_ORDERS = 10;
+const ENVELOPE_ORDERS = 8;
 const HIGHEST_BPFI_HARMONIC = 4.3;
 /** Orders of the envelope that are looked at where no bearing is known. */
 const DEFAULT_MAX_ORDER = 12;
@@ -68,7 +71,13 @@ export async function diagnose(blocks: readonly Float32Array[], spec: AnalysisSp
     shaftHz: declaredHz,
     maxOrder: orders === undefined ? DEFAULT_MAX_ORDER : HIGHEST_BPFI_HARMONIC * orders.bpfi,
   });
-  const speed = findShaftSpeed(spectra, declaredHz);
+  const speed = findShaftSpeed(
+    [
+      { spectrum: spectra.vibration, orders: VIBRATION_ORDERS },
+      { spectrum: spectra.envelope, orders: ENVELOPE_ORDERS },
+    ],
+    declaredHz,
+  );
   const cases = orders === undefined ? [] : bearingEvidence(spectra, orders, speed);
   const verdict =
     bearingVerdict(cases, speed, orders !== undefined && isHidden(2 * orders.bsf)) ??

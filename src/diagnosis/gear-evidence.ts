@@ -5,9 +5,9 @@ import { fm4, synchronousAverage } from '../features/gear.js';
 import { angleFromMesh } from '../features/mesh-angle.js';
 import { orderSpectrum } from '../features/order-spectrum.js';
 import { angleAtSpeed } from '../features/shaft-angle.js';
+import type { ShaftSpeed } from '../features/shaft-speed.js';
 import type { GearGeometry } from '../features/spec.js';
 import type { Evidence } from './diagnosis.js';
-import type { ShaftSpeed } from './shaft-speed.js';
 
 /** What the sidebands of a gear mesh say of its teeth. */
 export interface GearEvidence {

@@ -1,5 +1,5 @@
+import type { LineSpectrum } from '../features/line-spectrum.js';
 import { surpriseTable } from './chance.js';
-import type { LineSpectrum } from './line-spectrum.js';
 
 /** No line counts for more: one line alone, however tall, must not make a case. */
 const MOST_SURPRISE = 10;

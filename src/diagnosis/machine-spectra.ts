@@ -1,8 +1,8 @@
 import { BlockSpectrum, EnvelopePlan, EnvelopeSpectrum } from '../features/envelope.js';
 import type { FftLibrary } from '../features/fft.js';
+import { type LineSpectrum, withFloor } from '../features/line-spectrum.js';
 import { PowerSpectrum } from '../features/spectrum.js';
 import { prewhiten } from '../features/whitening.js';
-import { type LineSpectrum, withFloor } from './line-spectrum.js';
 
 /**
  * What a diagnosis looks at: the spectrum of the vibration, the envelope spectrum of the vibration as it is, and

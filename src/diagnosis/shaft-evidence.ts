@@ -1,8 +1,8 @@
+import { type LineSpectrum, lineNear } from '../features/line-spectrum.js';
+import type { ShaftSpeed } from '../features/shaft-speed.js';
 import { type AnalysisSpec, isSound } from '../features/spec.js';
 import { vibrationUnit } from '../features/units.js';
 import type { Evidence, Fault } from './diagnosis.js';
-import { type LineSpectrum, lineNear } from './line-spectrum.js';
-import type { ShaftSpeed } from './shaft-speed.js';
 
 /** What the whole orders of the shaft say, as velocity: that is what ISO 20816 grades and where low orders count. */
 export interface ShaftEvidence {

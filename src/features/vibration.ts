@@ -3,6 +3,7 @@ import { createDetailAnalysis } from './detail.js';
 import { BlockSpectrum, EnvelopePlan, EnvelopeSpectrum } from './envelope.js';
 import { harmonicRatioSum, SCRATCH_BINS } from './fault-lines.js';
 import type { FftLibrary } from './fft.js';
+import { createGearAnalysis } from './gear-features.js';
 import { Kurtogram } from './kurtogram.js';
 import {
   type AnalysisSpec,
@@ -13,6 +14,7 @@ import {
   type SpectrumSpec,
 } from './spec.js';
 import { bandMeanSquare, PowerSpectrum, peakAmplitude, spectralShape, strongestLine } from './spectrum.js';
+import { speedCorrection } from './speed-correction.js';
 import { waveformStatistics } from './statistics.js';
 import { vibrationUnit } from './units.js';
 import { isoZone } from './zones.js';
@@ -98,6 +100,10 @@ export function createVibrationExtractor(library: FftLibrary, spec: AnalysisSpec
     shaftHz !== undefined && spec.gear !== undefined && spec.gear.teeth * shaftHz < nyquistHz
       ? spec.gear.teeth * shaftHz
       : undefined;
+  const gear =
+    spec.gear === undefined || shaftHz === undefined
+      ? undefined
+      : createGearAnalysis(library, spec, shaftHz, spec.gear.teeth);
   const faults = faultFrequencies(spec);
   const fastestFaultHz = Math.max(0, ...faults.map((fault) => fault.frequencyHz));
   const envelope =
@@ -111,6 +117,7 @@ export function createVibrationExtractor(library: FftLibrary, spec: AnalysisSpec
   function extract(samples: Float32Array): FeatureVector {
     requireBlockLength(spec, samples);
     const features: Record<string, number> = {};
+    let speedRatio = 1;
     const statistics = waveformStatistics(samples);
     features.rms = statistics.rms;
     features.peak = statistics.peak;
@@ -133,10 +140,14 @@ export function createVibrationExtractor(library: FftLibrary, spec: AnalysisSpec
       features.spectralRollOffHz = shape.rollOffHz;
       for (const band of bands)
         features[band.name] = Math.sqrt(bandMeanSquare(power, binHz, band.low, band.high));
-      for (const order of orders) features[order.name] = lineAmplitude(power, binHz, order.frequencyHz);
-      if (meshHz !== undefined) features.gmf = lineAmplitude(power, binHz, meshHz);
+      if (shaftHz !== undefined)
+        speedRatio = speedCorrection(power, binHz, shaftHz, blockLength / sampleRateHz);
+      for (const order of orders)
+        features[order.name] = lineAmplitude(power, binHz, order.frequencyHz * speedRatio);
+      if (meshHz !== undefined) features.gmf = lineAmplitude(power, binHz, meshHz * speedRatio);
     }
-    if (envelope !== undefined) envelope(samples, features, scratch);
+    if (gear !== undefined) gear.add(features, samples, shaftHz! * speedRatio);
+    if (envelope !== undefined) envelope(samples, features, scratch, speedRatio);
     detail?.add(features, samples, statistics.mean, spectrum);
     return features;
   }
@@ -169,7 +180,7 @@ export function createVibrationExtractor(library: FftLibrary, spec: AnalysisSpec
 }
 
 interface EnvelopeAnalysis {
-  (samples: Float32Array, features: Record<string, number>, scratch: Float64Array): void;
+  (samples: Float32Array, features: Record<string, number>, scratch: Float64Array, speedRatio: number): void;
   close(): void;
 }
 
@@ -191,7 +202,12 @@ function createEnvelopeAnalysis(
     faults.length === 0
       ? undefined
       : new EnvelopeSpectrum(library, plan.length, plan.sampleRateHz, plan.margin, 4.5 * fastestFaultHz);
-  const analyse = (samples: Float32Array, features: Record<string, number>, scratch: Float64Array) => {
+  const analyse = (
+    samples: Float32Array,
+    features: Record<string, number>,
+    scratch: Float64Array,
+    speedRatio: number,
+  ) => {
     block.compute(samples);
     const best = kurtogram.compute(block.data);
     features.envelopeRms = best.envelopeRms;
@@ -200,7 +216,13 @@ function createEnvelopeAnalysis(
     if (envelopeSpectrum === undefined) return;
     const depth = envelopeSpectrum.compute(plan.compute(block.data, best.band));
     for (const { name, frequencyHz, harmonics } of faults)
-      features[name] = harmonicRatioSum(depth, envelopeSpectrum.binHz, frequencyHz, harmonics, scratch);
+      features[name] = harmonicRatioSum(
+        depth,
+        envelopeSpectrum.binHz,
+        frequencyHz * speedRatio,
+        harmonics,
+        scratch,
+      );
   };
   return Object.assign(analyse, {
     close() {

@@ -1,4 +1,4 @@
-import { medianOf } from '../features/fault-lines.js';
+import { medianOf } from './fault-lines.js';
 
 /** An amplitude spectrum with the floor from which its lines stand out. */
 export interface LineSpectrum {

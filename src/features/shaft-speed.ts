@@ -1,5 +1,4 @@
 import type { LineSpectrum } from './line-spectrum.js';
-import type { MachineSpectra } from './machine-spectra.js';
 
 /** The speed of the shaft as the signal itself tells it. */
 export interface ShaftSpeed {
@@ -15,8 +14,6 @@ export interface ShaftSpeed {
 export const SPEED_RANGE = 0.078;
 /** Steps of the search, share: finer than the resolution of ten orders over 400 turns. */
 const STEP = 0.0002;
-const VIBRATION_ORDERS = 10;
-const ENVELOPE_ORDERS = 8;
 /** A line counts from this ratio to its floor on; none counts for more than this, the first order twice that. */
 const LEAST_RATIO = 2.5;
 const MAX_WEIGHT = 3;
@@ -37,11 +34,20 @@ const LEAST_REST = 2;
 /** Speeds nearer than this to the best are the same speed, share. */
 const SAME_SPEED = 0.006;
 
-/** Finds the speed within ±7 % of the declared one whose whole orders stand out most in vibration and envelope. */
-export function findShaftSpeed(spectra: MachineSpectra, declaredHz: number): ShaftSpeed {
-  const evidenceAt = (shaftHz: number) =>
-    combWeight(spectra.vibration, shaftHz, VIBRATION_ORDERS) +
-    combWeight(spectra.envelope, shaftHz, ENVELOPE_ORDERS);
+/** A spectrum that may show the shaft, and how many of its orders are looked at there. */
+export interface SpeedSpectrum {
+  readonly spectrum: LineSpectrum;
+  readonly orders: number;
+}
+
+/** Finds the speed within ±7 % of the declared one whose whole orders stand out most in all spectra together. */
+export function findShaftSpeed(spectra: readonly SpeedSpectrum[], declaredHz: number): ShaftSpeed {
+  const evidenceAt = (shaftHz: number) => {
+    let weight = 0;
+    for (const { spectrum, orders } of spectra)
+      for (let order = 1; order <= orders; order++) weight += orderWeight(spectrum, shaftHz, order);
+    return weight;
+  };
   const steps = Math.round(SPEED_RANGE / STEP);
   const speeds = Array.from({ length: 2 * steps + 1 }, (_, i) => declaredHz * (1 + (i - steps) * STEP));
   const weights = speeds.map(evidenceAt);
@@ -65,11 +71,14 @@ export function findShaftSpeed(spectra: MachineSpectra, declaredHz: number): Sha
   return { declaredHz, shaftHz: weight > 0 ? speeds[best]! : declaredHz, certain, evidenceAt };
 }
 
-/** What each whole order weighs in vibration and envelope together, the first one first. */
-function orderWeights({ vibration, envelope }: MachineSpectra, shaftHz: number): number[] {
-  return Array.from(
-    { length: VIBRATION_ORDERS },
-    (_, i) => orderWeight(vibration, shaftHz, i + 1) + orderWeight(envelope, shaftHz, i + 1),
+/** What each whole order weighs in all spectra together, the first one first. */
+function orderWeights(spectra: readonly SpeedSpectrum[], shaftHz: number): number[] {
+  const most = Math.max(...spectra.map(({ orders }) => orders));
+  return Array.from({ length: most }, (_, i) =>
+    spectra.reduce(
+      (sum, { spectrum, orders }) => (i < orders ? sum + orderWeight(spectrum, shaftHz, i + 1) : sum),
+      0,
+    ),
   );
 }
 
@@ -85,12 +94,6 @@ function isMultiple(weights: readonly number[]): boolean {
     if (sum > MULTIPLE_SHARE * total && total - sum < LEAST_REST) return true;
   }
   return false;
-}
-
-function combWeight(spectrum: LineSpectrum, shaftHz: number, orders: number): number {
-  let weight = 0;
-  for (let order = 1; order <= orders; order++) weight += orderWeight(spectrum, shaftHz, order);
-  return weight;
 }
 
 function orderWeight({ amplitude, floor, binHz }: LineSpectrum, shaftHz: number, order: number): number {
