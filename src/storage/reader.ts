@@ -3,10 +3,13 @@ import type { JournaledEvent } from '../events/journal.js';
 import type { Reading } from '../signals/reading.js';
 import type { SampleBlock } from '../signals/sample-block.js';
 import type { ChunkStore } from './chunks/chunk-store.js';
-import { clampedUs, rowsOfPoint, type Span } from './chunks/queries.js';
+import { NewestReadings } from './chunks/newest.js';
+import { clampedUs, rowsBetween, rowsOfPoint, type Span } from './chunks/queries.js';
 import { toFeatureRows, toReadings, toScoreRows } from './chunks/wire-rows.js';
 import type { OutboxLane, OutboxRow, OutboxStats } from './outbox.js';
-import { type FeatureRow, qualityOf, type ScoreRow, toMs } from './rows.js';
+import { type AggregateRequest, type Aggregates, aggregate } from './rollups/aggregate.js';
+import { type Plot, type PlotRequest, plot } from './rollups/plot.js';
+import { type FeatureRow, qualityOf, type ReadingColumns, type ScoreRow, toMs } from './rows.js';
 import type { SqliteDatabase } from './sqlite.js';
 import { storedJson } from './stored-json.js';
 import type { EventRecord, OutboxRecord, OutboxStatsRecord, WaveformRecord } from './tables.js';
@@ -25,10 +28,12 @@ export interface StoreCounts {
 export class Reader {
   readonly #db: SqliteDatabase;
   readonly #chunks: ChunkStore;
+  readonly #newest: NewestReadings;
 
   constructor(db: SqliteDatabase, chunks: ChunkStore) {
     this.#db = db;
     this.#chunks = chunks;
+    this.#newest = new NewestReadings(chunks);
   }
 
   readings(span: Span): Reading[] {
@@ -46,6 +51,34 @@ export class Reader {
       ...(row.reason === null ? {} : { reason: row.reason }),
       ...(row.sequence === null ? {} : { sequence: row.sequence }),
     }));
+  }
+
+  readingColumns(span: Span): ReadingColumns[] {
+    const { point, limit } = span;
+    return this.#chunks.series.ofPoint(point, 'readings').flatMap((series) => {
+      const rows = rowsBetween(this.#chunks, series, clampedUs(span.fromMs), clampedUs(span.toMs), limit);
+      const [values, codes] = [rows.doubles[0], rows.codes[0]];
+      if (values === undefined || codes === undefined || values.length === 0) return [];
+      return {
+        point,
+        unit: series.detail,
+        timesUs: rows.timesUs.slice(),
+        values: values.slice(),
+        codes: codes.slice(),
+      };
+    });
+  }
+
+  lastReadings(points: readonly string[]): Reading[] {
+    return this.#newest.of(points);
+  }
+
+  aggregate(request: AggregateRequest): Aggregates[] {
+    return aggregate(this.#chunks, request);
+  }
+
+  plot(request: PlotRequest): Plot[] {
+    return plot(this.#chunks, request);
   }
 
   features(span: Span): FeatureRow[] {

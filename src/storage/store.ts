@@ -12,11 +12,15 @@ import type { DamagedFile } from './damage.js';
 import type { Outbox } from './outbox.js';
 import type { StoreCounts } from './reader.js';
 import type { RetentionRequest, RetentionResult, RetentionStep } from './retention.js';
-import type { FeatureRow, ScoreRow, WriteBatch } from './rows.js';
+import type { AggregateRequest, Aggregates } from './rollups/aggregate.js';
+import type { Plot, PlotRequest } from './rollups/plot.js';
+import type { FeatureRow, ReadingColumns, ScoreRow, WriteBatch } from './rows.js';
 import { StoredOutbox } from './stored-outbox.js';
 import type { CommitAnswer, OpenRequest, ReplaceRequest } from './worker.js';
 
-export type { FeatureRow, ScoreRow, WriteBatch } from './rows.js';
+export type { Aggregates } from './rollups/aggregate.js';
+export type { Plot } from './rollups/plot.js';
+export type { FeatureRow, ReadingColumns, ScoreRow, WriteBatch } from './rows.js';
 
 export interface StoreOptions {
   /** Data folder; the database is `sm-edge.db` in it. */
@@ -162,6 +166,26 @@ export class Store {
 
   readings(point: string, fromMs: number, toMs: number, limit: number): Promise<Reading[]> {
     return this.#call('readings', { point, fromMs, toMs, limit } satisfies Span);
+  }
+
+  /** As `readings`, column by column, one entry for each unit that the point had: costs the main thread next to nothing. */
+  readingColumns(point: string, fromMs: number, toMs: number, limit: number): Promise<ReadingColumns[]> {
+    return this.#call('readingColumns', { point, fromMs, toMs, limit } satisfies Span);
+  }
+
+  /** Of each of the points that has one, the reading with the latest time. */
+  lastReadings(points: readonly string[]): Promise<Reading[]> {
+    return this.#call('lastReadings', points);
+  }
+
+  /** Count, extremes, mean, quantiles … by bucket, from the level of the continuous aggregates that fits. */
+  aggregate(request: AggregateRequest): Promise<Aggregates[]> {
+    return this.#call('aggregate', request);
+  }
+
+  /** Few points for many readings, to be drawn. */
+  plot(request: PlotRequest): Promise<Plot[]> {
+    return this.#call('plot', request);
   }
 
   /** Raw waveforms as they were delivered, sample by sample. */

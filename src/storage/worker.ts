@@ -17,6 +17,8 @@ import { EventReader } from './event-reader.js';
 import type { OutboxLane } from './outbox.js';
 import { Reader } from './reader.js';
 import { type RetentionRequest, type RetentionStep, retentionStep } from './retention.js';
+import type { AggregateRequest } from './rollups/aggregate.js';
+import type { PlotRequest } from './rollups/plot.js';
 import type { SqliteDatabase } from './sqlite.js';
 import { isPartlyChecked } from './start-check.js';
 import type { WireBatch } from './wire.js';
@@ -141,6 +143,10 @@ const handlers = {
   },
   seal: () => opened().chunks.sealStep(),
   readings: (span: Span) => opened().reader.readings(span),
+  readingColumns: (span: Span) => opened().reader.readingColumns(span),
+  lastReadings: (points: readonly string[]) => opened().reader.lastReadings(points),
+  aggregate: (request: AggregateRequest) => opened().reader.aggregate(request),
+  plot: (request: PlotRequest) => opened().reader.plot(request),
   blocks: (span: Span) => opened().reader.blocks(span),
   features: (span: Span) => opened().reader.features(span),
   scores: (span: Span) => opened().reader.scores(span),

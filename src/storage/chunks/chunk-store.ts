@@ -1,7 +1,10 @@
+import type { Reading } from '../../signals/reading.js';
 import type { Columns } from '../codec/chunk.js';
+import { LEVELS } from '../rollups/levels.js';
+import { RollupTable } from '../rollups/rollup-table.js';
 import type { SqliteDatabase } from '../sqlite.js';
 import { ChunkTable } from './chunk-table.js';
-import { inOrder, rowCount } from './columns.js';
+import { inOrder, rowCount, slice } from './columns.js';
 import { rowBytes, type SeriesKind } from './kinds.js';
 import { mergeIntoChunks } from './merger.js';
 import { RowBuffer } from './row-buffer.js';
@@ -26,6 +29,9 @@ type Buffers = Map<number, RowBuffer>;
 export class ChunkStore {
   readonly series: SeriesTable;
   readonly table: ChunkTable;
+  readonly rollups: RollupTable;
+  /** By series, what is known to be the newest reading in its chunks; forgotten when it gets others. */
+  readonly newestSealed = new Map<number, { readonly reading: Reading | undefined }>();
   readonly #db: SqliteDatabase;
   readonly #log: TailLog;
   #live: Buffers = new Map();
@@ -42,6 +48,7 @@ export class ChunkStore {
     this.#db = db;
     this.series = new SeriesTable(db);
     this.table = new ChunkTable(db);
+    this.rollups = new RollupTable(db);
     this.#log = new TailLog(db);
     this.reload();
   }
@@ -53,6 +60,7 @@ export class ChunkStore {
     this.#liveBytes = 0;
     this.damaged = 0;
     this.series.forget();
+    this.newestSealed.clear();
     this.#log.load(
       (id) => this.#bufferOf(id),
       () => this.damaged++,
@@ -157,8 +165,39 @@ export class ChunkStore {
     return [this.#frozen, this.#live].flatMap((buffers) => buffers.get(seriesId)?.columns() ?? []);
   }
 
+  /** Times of the first and the last row of a series, aggregates included. */
+  span(seriesId: number): { readonly fromUs: number; readonly toUs: number } {
+    let fromUs = Math.min(
+      this.table.oldestUs(seriesId) ?? Number.POSITIVE_INFINITY,
+      ...LEVELS.map((level) => this.rollups.oldestUs(seriesId, level) ?? Number.POSITIVE_INFINITY),
+    );
+    let toUs = this.table.newestUs(seriesId) ?? Number.NEGATIVE_INFINITY;
+    for (const { timesUs } of this.tailOf(seriesId)) {
+      for (const timeUs of timesUs) {
+        if (timeUs < fromUs) fromUs = timeUs;
+        if (timeUs > toUs) toUs = timeUs;
+      }
+    }
+    return { fromUs, toUs };
+  }
+
+  /** The row of the tail with the latest time, the last that came of several. */
+  newestOfTail(seriesId: number): Columns | undefined {
+    let newest: Columns | undefined;
+    for (const columns of this.tailOf(seriesId)) {
+      const { timesUs } = columns;
+      let row = 0;
+      for (let i = 1; i < timesUs.length; i++) if (timesUs[i]! >= timesUs[row]!) row = i;
+      if (timesUs.length === 0 || (newest !== undefined && newest.timesUs[0]! > timesUs[row]!)) continue;
+      newest = slice(columns, row, row + 1);
+    }
+    return newest;
+  }
+
   #merge(series: Series, rows: Columns): void {
-    mergeIntoChunks(this.table, series, rows);
+    this.newestSealed.delete(series.id);
+    const added = mergeIntoChunks(this.table, series, rows);
+    if (series.kind === 'readings' && rowCount(added) > 0) this.rollups.add(series.id, added);
   }
 
   #bufferOf(seriesId: number): RowBuffer | undefined {

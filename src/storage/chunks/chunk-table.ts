@@ -31,6 +31,12 @@ export class ChunkTable {
         `SELECT ${HEAD} FROM chunks INDEXED BY chunks_by_series
          WHERE series_id = ? AND to_us >= ? AND to_us < ? AND from_us < ? ORDER BY to_us`,
       ),
+      oldest: db
+        .prepare<[number], number>('SELECT from_us FROM chunks WHERE series_id = ? ORDER BY to_us LIMIT 1')
+        .pluck(),
+      last: db.prepare<[number], ChunkHead>(
+        `SELECT ${HEAD} FROM chunks INDEXED BY chunks_by_series WHERE series_id = ? ORDER BY to_us DESC LIMIT 1`,
+      ),
       newest: db
         .prepare<[number], number | null>('SELECT max(to_us) FROM chunks WHERE series_id = ?')
         .pluck(),
@@ -66,6 +72,16 @@ export class ChunkTable {
   heads(seriesId: number, fromUs: number, toUs: number): ChunkHead[] {
     // A chunk that begins before the end of the span ends less than a day behind it.
     return this.#sql.heads.all(seriesId, fromUs, toUs + DAY_US, toUs);
+  }
+
+  /** Time of the first row of the oldest chunk. */
+  oldestUs(seriesId: number): number | undefined {
+    return (this.#sql.oldest.get(seriesId) as unknown as number | null) ?? undefined;
+  }
+
+  /** The chunk with the newest row. */
+  newest(seriesId: number): ChunkHead | undefined {
+    return this.#sql.last.get(seriesId);
   }
 
   /** Time of the newest row that is in a chunk. */

@@ -130,6 +130,12 @@ export function merge(
   };
 }
 
+/** The rows that `known` does not have; both in order. */
+export function without(columns: Columns, known: Columns): Columns {
+  const { added } = merge(between(known, firstUs(columns), lastUs(columns) + 1), columns, false);
+  return added;
+}
+
 /** Rows with `fromUs` ≤ time < `toUs`, of rows in order. */
 export function between(columns: Columns, fromUs: number, toUs: number): Columns {
   return slice(columns, lowerBound(columns.timesUs, fromUs), lowerBound(columns.timesUs, toUs));

@@ -1,6 +1,6 @@
 import type { Columns } from '../codec/chunk.js';
 import type { ChunkStore } from './chunk-store.js';
-import { between, concat, inOrder, lastUs, merge, rowCount, slice } from './columns.js';
+import { between, concat, firstUs, inOrder, lastUs, merge, rowCount, slice, without } from './columns.js';
 import type { SeriesKind } from './kinds.js';
 import type { Series } from './series.js';
 
@@ -52,6 +52,19 @@ export function rowsBetween(
         ? concat(parts)
         : merge(concat(parts), late, replaces).merged;
   return rowCount(all) > limit ? slice(all, 0, limit) : all;
+}
+
+/** The rows of the tail that no chunk has, in order: late or repeated ones may be in both. */
+export function tailNotInChunks(store: ChunkStore, series: Series): Columns {
+  const { replaces } = series.shape;
+  const tail = inOrder(concat(store.tailOf(series.id)), replaces);
+  if (rowCount(tail) === 0) return tail;
+  let left = tail;
+  for (const { id } of store.table.heads(series.id, firstUs(tail), lastUs(tail) + 1)) {
+    const rows = store.table.read(id);
+    if (rows !== undefined) left = without(left, rows);
+  }
+  return left;
 }
 
 /** Rows of every series of a point and kind, as the interface has them, in order of time, at most `limit`. */

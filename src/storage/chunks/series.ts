@@ -28,6 +28,7 @@ export class SeriesTable {
   readonly #db: SqliteDatabase;
   readonly #byKey = new Map<string, Series>();
   readonly #byId = new Map<number, Series>();
+  readonly #ofPoint = new Map<string, readonly Series[]>();
   readonly #points = new Map<string, { id: number; unit: string }>();
 
   constructor(db: SqliteDatabase) {
@@ -39,6 +40,7 @@ export class SeriesTable {
     const key = `${kind}\n${detail}\n${point}`;
     const known = this.#byKey.get(key);
     if (known !== undefined) return known;
+    this.#ofPoint.delete(`${kind}\n${point}`);
     const pointId = this.pointId(point, kind === 'readings' ? detail : '');
     const id = Number(
       this.#db
@@ -79,14 +81,21 @@ export class SeriesTable {
   }
 
   /** Every series of a point of one kind, oldest first. */
-  ofPoint(point: string, kind: SeriesKind): Series[] {
-    return this.#db
+  ofPoint(point: string, kind: SeriesKind): readonly Series[] {
+    const key = `${kind}\n${point}`;
+    const known = this.#ofPoint.get(key);
+    if (known !== undefined) return known;
+    const found = this.#db
       .prepare<[string, string], SeriesRecord>(
         `SELECT s.id, p.name AS point, s.kind, s.detail FROM series s JOIN points p ON p.id = s.point_id
          WHERE p.name = ? AND s.kind = ? ORDER BY s.id`,
       )
       .all(point, kind)
       .map((record) => this.#byId.get(record.id) ?? this.#cache(record));
+    if (this.#ofPoint.size >= MAX_CACHED) this.#ofPoint.clear();
+    // A point that is asked for before it is there, or by mistake, is not worth remembering.
+    if (found.length > 0) this.#ofPoint.set(key, found);
+    return found;
   }
 
   ids(kind: SeriesKind): number[] {
@@ -98,6 +107,7 @@ export class SeriesTable {
     this.#byKey.clear();
     this.#byId.clear();
     this.#points.clear();
+    this.#ofPoint.clear();
   }
 
   #cache(record: SeriesRecord): Series {

@@ -29,7 +29,7 @@ const MAX_PAYLOAD_BYTES = 256 * 2 ** 20;
 
 const payload = new ByteWriter(64 * 1024);
 
-/** Columns as bytes: form, compressor, CRC-32 of the rest, and the columns. Gives a copy of its own. */
+/** Columns as bytes: form, compressor, CRC-32 of the rest (begun with the compressor), and the columns. Gives a copy of its own. */
 export function encodeChunk(columns: Columns): Uint8Array {
   payload.truncate(0);
   const { timesUs, doubles, codes, texts } = columns;
@@ -52,7 +52,7 @@ export function encodeChunk(columns: Columns): Uint8Array {
   const bytes = new Uint8Array(HEAD_BYTES + body.length);
   bytes[0] = FORM;
   bytes[1] = pays ? DEFLATED : PLAIN;
-  new DataView(bytes.buffer).setUint32(2, crc32(body), true);
+  new DataView(bytes.buffer).setUint32(2, crc32(body, bytes[1]), true);
   bytes.set(body, HEAD_BYTES);
   return bytes;
 }
@@ -77,7 +77,7 @@ export function decodeChunk(bytes: Uint8Array): Columns {
 export function isWholeChunk(bytes: Uint8Array): boolean {
   if (bytes.length < HEAD_BYTES) return false;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return view.getUint32(2, true) === crc32(bytes.subarray(HEAD_BYTES));
+  return view.getUint32(2, true) === crc32(bytes.subarray(HEAD_BYTES), bytes[1]);
 }
 
 function decode(bytes: Uint8Array): Columns {

@@ -1,8 +1,9 @@
 import { ChunkTable } from '../chunks/chunk-table.js';
 import { qualityCode } from '../chunks/kinds.js';
 import { mergeIntoChunks } from '../chunks/merger.js';
-import { SeriesTable } from '../chunks/series.js';
+import { type Series, SeriesTable } from '../chunks/series.js';
 import type { Columns } from '../codec/chunk.js';
+import { RollupTable } from '../rollups/rollup-table.js';
 import { qualityOf } from '../rows.js';
 import type { SqliteDatabase } from '../sqlite.js';
 
@@ -42,7 +43,12 @@ export function chunks(db: SqliteDatabase): void {
   const series = new SeriesTable(db);
   const table = new ChunkTable(db);
   const put = (point: string, kind: 'readings' | 'features' | 'scores', detail: string, rows: Columns) =>
-    mergeIntoChunks(table, series.ensure(point, kind, detail), rows);
+    merge(series.ensure(point, kind, detail), rows);
+  const rollups = new RollupTable(db);
+  const merge = (one: Series, rows: Columns) => {
+    const added = mergeIntoChunks(table, one, rows);
+    if (one.kind === 'readings' && added.timesUs.length > 0) rollups.add(one.id, added);
+  };
   const points = db
     .prepare<[], { id: number; name: string; unit: string }>('SELECT id, name, unit FROM points ORDER BY id')
     .all();
