@@ -26,6 +26,7 @@ import type { GatewaySnapshot } from './pipeline/snapshot.js';
 import { SourceMemories } from './pipeline/source-memories.js';
 import { SourceSet } from './pipeline/source-set.js';
 import { StoreWatch } from './pipeline/store-watch.js';
+import { learnedSeasons } from './pipeline/trends.js';
 import { Upstream } from './pipeline/upstream.js';
 import type { ModelStore } from './scoring/model-store.js';
 import { Scorer } from './scoring/scorer.js';
@@ -281,6 +282,7 @@ export class Gateway {
       board: this.#board,
       machines: this.#machines,
       config: config.analysis,
+      seasons: await learnedSeasons(store),
     });
     const memories = await SourceMemories.open(store, logger);
     const sources = new SourceSet({

@@ -10,6 +10,7 @@ export const SAMPLE_OF_THE_REST = {
   analysis: {
     capture: { before: '5s', after: '2s' },
     points: [{ point: 'motor-2.*.acceleration', window: 'flat-top', highPassHz: 2, overlap: 0.5 }],
+    trends: [{ point: '*.temperature', window: '6h', season: '1d', publish: true }],
   },
   alarms: [
     {

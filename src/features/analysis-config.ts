@@ -2,6 +2,32 @@ import { z } from 'zod';
 import { byteSize, duration } from '../base/schema.js';
 import type { AnalysisSpec, ConditioningSpec, SpectrumSpec } from './spec.js';
 
+/** How the slow signals of certain points are followed. */
+const trendSchema = z
+  .strictObject({
+    point: z
+      .string()
+      .min(1)
+      .max(200)
+      .describe('The points that this holds for; * stands for any characters: *.temperature'),
+    window: duration({ minMs: 60_000, maxMs: 90 * 86_400_000 })
+      .prefault('1h')
+      .describe('The stretch that slope and variance are of'),
+    every: duration({ minMs: 10_000, maxMs: 86_400_000 })
+      .prefault('10min')
+      .describe('From one stored trend to the next'),
+    season: duration({ minMs: 60_000, maxMs: 31 * 86_400_000 })
+      .optional()
+      .describe('Length of a regular course, such as 1d: it is learned over two of them and taken away'),
+    publish: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Slope and rate become points of their own, POINT.slope and POINT.rate, that alarms can name',
+      ),
+  })
+  .describe('How the slow signals of certain points are followed');
+
 /** How the waveforms of certain points are analysed. */
 const ruleSchema = z
   .strictObject({
@@ -90,15 +116,26 @@ export const analysisConfigSchema = z
       .max(1000)
       .default([])
       .describe('Points that are analysed otherwise; of several that match, the first holds'),
+    trends: z
+      .array(trendSchema)
+      .max(1000)
+      .prefault([{ point: '*' }])
+      .describe(
+        'Slope, variance and rate of scalar points; of several that match, the first holds; [] for none',
+      ),
   })
   .prefault({})
-  .describe('Analysis of waveforms');
+  .describe('Analysis of waveforms and of slow signals');
 
 export type AnalysisConfig = z.infer<typeof analysisConfigSchema>;
 export type AnalysisRule = z.infer<typeof ruleSchema>;
+export type TrendRule = z.infer<typeof trendSchema>;
 
 /** The first rule that holds for a point. */
-export function ruleFor(rules: readonly AnalysisRule[], point: string): AnalysisRule | undefined {
+export function ruleFor<T extends { readonly point: string }>(
+  rules: readonly T[],
+  point: string,
+): T | undefined {
   return rules.find(({ point: pattern }) => matches(pattern, point));
 }
 

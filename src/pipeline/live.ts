@@ -25,6 +25,7 @@ import { type CaptureCause, Captures } from './captures.js';
 import { type AnalysisWindow, Channel } from './channel.js';
 import { analysisSpecOf, type MachineRegistry, type PointContext } from './machines.js';
 import type { PointBoard } from './point-board.js';
+import { Trends } from './trends.js';
 
 export interface LiveDeps {
   readonly clock: Clock;
@@ -39,6 +40,8 @@ export interface LiveDeps {
   readonly board: PointBoard;
   readonly machines: MachineRegistry;
   readonly config: AnalysisConfig;
+  /** Courses of seasons that were learned before, by point. */
+  readonly seasons?: Iterable<readonly [point: string, state: unknown]>;
 }
 
 /** A channel with what the analysis of it needs to remember. */
@@ -83,6 +86,7 @@ export class LivePipeline implements IntakeSink {
   readonly #rings: RingBudget;
   /** Raw signal around events: their records, and triggers by hand. */
   readonly captures: Captures;
+  readonly #trends: Trends;
   /** Points whose ring did not fit, so that it is told once for each. */
   readonly #refused = new Set<string>();
   #stopping = false;
@@ -91,6 +95,7 @@ export class LivePipeline implements IntakeSink {
     this.#deps = deps;
     const { metrics, config, store } = deps;
     this.#rings = new RingBudget(config.memory);
+    this.#trends = new Trends(config.trends, deps.seasons);
     const { before, after } = config.capture;
     this.captures = new Captures({ store, metrics, beforeMs: before, afterMs: after });
     this.#gauges = {
@@ -181,9 +186,19 @@ export class LivePipeline implements IntakeSink {
           this.#save({ scores: [scoreRow(reading.point, reading.timeMs, worst, correlationId)] });
         transitions.push(...alarms.evaluateScore({ ...worst, point: reading.point, timeMs: reading.timeMs }));
       }
+      transitions.push(...this.#followTrend(reading));
     }
     this.#captureMachine(transitions, correlationId);
     this.#follow(announcer.transitions(transitions, correlationId));
+  }
+
+  /** Slope and rate are points that alarms can name; they have no trends and scores of their own. */
+  #followTrend(reading: Reading): AlarmTransition[] {
+    const trend = this.#trends.add(reading);
+    if (trend === undefined) return [];
+    this.#save(trend.batch);
+    for (const derived of trend.derived) this.#deps.board.reading(derived);
+    return trend.derived.flatMap((derived) => this.#deps.alarms.evaluateReading(derived));
   }
 
   /** An alarm of a scalar: what did the waveforms of its machine look like when it was raised? */
