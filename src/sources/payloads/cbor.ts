@@ -103,7 +103,8 @@ function plain(value: unknown): unknown {
   return object;
 }
 
-function parse(payload: Uint8Array): unknown {
+/** @throws SmEdgeError `PAYLOAD_INVALID` */
+export function parseCbor(payload: Uint8Array): unknown {
   try {
     return plain(decode(payload, OPTIONS));
   } catch (thrown) {
@@ -117,5 +118,5 @@ export const cborPayload = {
   configSchema,
   channels: (config: CborConfig) => config.values?.map(({ channel }) => channel),
   createDecoder: (config: CborConfig, pointOf: PointOf): PayloadDecoder =>
-    documentDecoder(config, pointOf, parse),
+    documentDecoder(config, pointOf, parseCbor),
 } satisfies PayloadKind<CborConfig>;
