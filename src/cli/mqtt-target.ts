@@ -20,7 +20,10 @@ export const brokerOptions = (command: Command): Command =>
   command
     .option('--mqtt-version <version>', '5 or 3.1.1', '5')
     .option('--client-id <id>', 'client id, where the broker allows only known ones')
-    .option('--username <name>', 'user name; the password comes from SM_EDGE_MQTT_PASSWORD or --password-file')
+    .option(
+      '--username <name>',
+      'user name; the password comes from SM_EDGE_MQTT_PASSWORD or --password-file',
+    )
     .option('--password-file <file>', 'file with the password')
     .option('--ca <file>', 'PEM file with the authorities that sign the broker')
     .option('--cert <file>', 'PEM file with the certificate of this client (mutual TLS)')
@@ -31,7 +34,10 @@ export const brokerOptions = (command: Command): Command =>
 export function brokerOf(url: string, options: BrokerOptions, env: CliContext['env']): ExternalBroker {
   const password =
     options.passwordFile === undefined ? env.SM_EDGE_MQTT_PASSWORD : readPassword(options.passwordFile);
-  const parsed = externalBrokerSchema.safeParse({ ...brokerYaml(url, options), ...(password === undefined || options.username === undefined ? {} : { password }) });
+  const parsed = externalBrokerSchema.safeParse({
+    ...brokerYaml(url, options),
+    ...(password === undefined || options.username === undefined ? {} : { password }),
+  });
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw new SmEdgeError('USAGE', `${url}: ${issue?.path.join('.')}: ${issue?.message}`, {
@@ -65,9 +71,9 @@ export function brokerYaml(url: string, options: BrokerOptions): Record<string, 
   };
 }
 
-/** The same for pasting: with a reference to the password. */
-export const pastedBroker = (url: string, options: BrokerOptions): Record<string, unknown> => {
-  const broker = brokerYaml(url, { ...options, clientId: undefined } as BrokerOptions);
-  const { clientId: _, ...rest } = broker;
-  return options.username === undefined ? rest : { ...rest, password: ['$', '{SM_EDGE_MQTT_PASSWORD}'].join('') };
-};
+/** The same for pasting: with a reference to the password, and without the client id, which a gateway has of its own. */
+export function pastedBroker(url: string, options: BrokerOptions): Record<string, unknown> {
+  const { clientId: _, ...broker } = brokerYaml(url, options);
+  const reference = ['$', '{SM_EDGE_MQTT_PASSWORD}'].join('');
+  return options.username === undefined ? broker : { ...broker, password: reference };
+}

@@ -90,21 +90,31 @@ export const register: RegisterVerb = (program, context, exit) => {
             });
       const hex = Buffer.from(last.subarray(0, MAX_SHOWN_BYTES)).toString('hex');
       if (options.json) {
-        const decoders = guesses.map(({ kind, config, note, decoded }) => ({ kind, payload: config, note, ...summary(decoded) }));
+        const decoders = guesses.map(({ kind, config, note, decoded }) => ({
+          kind,
+          payload: config,
+          note,
+          ...summary(decoded),
+        }));
         await write(
           context.out,
           `${JSON.stringify({ topic, messages: heard.messages, retained: heard.retained, bytes: last.length, intervalMs: intervalMs ?? null, hex, decoders, yaml })}\n`,
         );
         return EXIT.done;
       }
-      const text = Buffer.from(last.subarray(0, MAX_SHOWN_BYTES)).toString('utf8').replace(/[^\x20-\x7e\n]/g, '.');
+      const text = Buffer.from(last.subarray(0, MAX_SHOWN_BYTES))
+        .toString('utf8')
+        .replace(/[^\x20-\x7e\n]/g, '.');
       await write(
         context.out,
         [
           `${heard.messages} messages on ${topic}, ${last.length} bytes${intervalMs === undefined ? '' : `, every ${Math.round(intervalMs)} ms`}${heard.retained > 0 ? ', retained' : ''}\n`,
           `\nhex   ${hex.replace(/(.{2})/g, '$1 ')}${last.length > MAX_SHOWN_BYTES ? '…' : ''}\ntext  ${text}\n`,
           ...(guesses.length === 0 ? ['\nno decoder accepts it\n'] : []),
-          ...guesses.map((guess) => `\n${guess.kind}${guess.note === '' ? '' : ` (${guess.note})`}\n${shown(guess.decoded)}`),
+          ...guesses.map(
+            (guess) =>
+              `\n${guess.kind}${guess.note === '' ? '' : ` (${guess.note})`}\n${shown(guess.decoded)}`,
+          ),
           ...(first === undefined ? [] : [`\n# to paste, the likeliest\n${yaml}`]),
           ...guesses.slice(1).map((guess) => `\n# or, as ${guess.kind}\n${yamlOf(guess)}`),
         ].join(''),

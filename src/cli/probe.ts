@@ -1,8 +1,9 @@
 import type { RegisterVerb } from './context.js';
 import { register as modbus } from './probe-modbus.js';
+import { register as mqtt } from './probe-mqtt.js';
 
 /** What can be looked at; each adds its own subcommand. */
-const KINDS: readonly RegisterVerb[] = [modbus];
+const KINDS: readonly RegisterVerb[] = [modbus, mqtt];
 
 /** `sm-edge probe`: one device, one register, one topic, read in every way. */
 export const register: RegisterVerb = (program, context, exit) => {

@@ -1,7 +1,7 @@
 import { stringify } from 'yaml';
 import { systemClock } from '../base/clock.js';
-import { type AcceptedGuess, guessPayload } from '../sources/payloads/guess.js';
 import type { HeardTopic } from '../sources/mqtt/tools/listen.js';
+import { type AcceptedGuess, guessPayload } from '../sources/payloads/guess.js';
 import type { RegisterVerb } from './context.js';
 import { type BrokerOptions, brokerOf, brokerOptions, pastedBroker } from './mqtt-target.js';
 import { durationOption } from './options.js';
@@ -28,7 +28,9 @@ interface Row {
 export const register: RegisterVerb = (program, context, exit) => {
   const command = program
     .command('mqtt')
-    .description('which topics a broker carries, how often, and what seems to be in them; it listens, and never publishes')
+    .description(
+      'which topics a broker carries, how often, and what seems to be in them; it listens, and never publishes',
+    )
     .argument('<url>', 'mqtt://HOST:1883, mqtts://HOST:8883, ws://HOST/PATH')
     .option('--filter <filter...>', 'topic filters to listen to', ['#'])
     .option('--for <duration>', 'how long to listen', '10s')
@@ -67,13 +69,20 @@ export const register: RegisterVerb = (program, context, exit) => {
       });
       const yaml = await yamlOf(url, options, rows);
       if (options.json) {
-        const shown = rows.map(({ heard: { payloads: _, firstMs: _first, lastMs: _last, ...heard }, intervalMs, guess, sparkplug }) => ({
-          ...heard,
-          ratePerS: intervalMs === undefined ? null : Number((1000 / intervalMs).toPrecision(3)),
-          kind: sparkplug ? 'sparkplug' : (guess?.kind ?? null),
-          payload: guess?.config ?? null,
-          note: guess?.note ?? '',
-        }));
+        const shown = rows.map(
+          ({
+            heard: { payloads: _, firstMs: _first, lastMs: _last, ...heard },
+            intervalMs,
+            guess,
+            sparkplug,
+          }) => ({
+            ...heard,
+            ratePerS: intervalMs === undefined ? null : Number((1000 / intervalMs).toPrecision(3)),
+            kind: sparkplug ? 'sparkplug' : (guess?.kind ?? null),
+            payload: guess?.config ?? null,
+            note: guess?.note ?? '',
+          }),
+        );
         await write(context.out, `${JSON.stringify({ ...figures, topics: shown, yaml })}\n`);
       } else await write(context.out, textOf(url, rows, figures, yaml));
       return EXIT.done;
@@ -87,19 +96,30 @@ export const register: RegisterVerb = (program, context, exit) => {
 function textOf(
   url: string,
   rows: readonly Row[],
-  { messages, unheard, durationMs, refused }: { messages: number; unheard: number; durationMs: number; refused: readonly string[] },
+  {
+    messages,
+    unheard,
+    durationMs,
+    refused,
+  }: { messages: number; unheard: number; durationMs: number; refused: readonly string[] },
   yaml: string,
 ): string {
   const refusal = refused.length === 0 ? '' : `the broker refuses: ${refused.join(', ')}\n`;
   if (rows.length === 0)
     return `${refusal}nothing was heard in ${(durationMs / 1000).toFixed(0)} s; may this user read these topics? try --for 1min\n`;
   const lines = rows.map(({ heard, intervalMs, guess, sparkplug }) => {
-    const rate = intervalMs === undefined ? (heard.retained === heard.messages ? 'retained' : 'once') : `${(1000 / intervalMs).toPrecision(3)}/s`;
+    const rate =
+      intervalMs === undefined
+        ? heard.retained === heard.messages
+          ? 'retained'
+          : 'once'
+        : `${(1000 / intervalMs).toPrecision(3)}/s`;
     const kind = sparkplug ? 'sparkplug' : (guess?.kind ?? 'unknown');
     const size = `${Math.round(heard.bytes / heard.messages)} B`;
     return `${kind.padEnd(13)} ${rate.padStart(9)} ${size.padStart(9)}  ${heard.topic}`;
   });
-  const more = unheard === 0 ? '' : `${unheard} messages of further topics were left out: listen with --filter\n`;
+  const more =
+    unheard === 0 ? '' : `${unheard} messages of further topics were left out: listen with --filter\n`;
   const notes = [...new Set(rows.flatMap(({ guess }) => (guess?.note ? [`# ${guess.note}\n`] : [])))];
   return [
     refusal,
@@ -114,7 +134,9 @@ async function yamlOf(url: string, options: ScanMqttOptions, rows: readonly Row[
   const { proposeSubscriptions } = await import('../sources/mqtt/tools/propose.js');
   const { proposeMetrics } = await import('../sources/sparkplug/propose.js');
   const broker = pastedBroker(url, options);
-  const read = rows.flatMap(({ heard, guess }) => (guess === undefined ? [] : [{ topic: heard.topic, guess }]));
+  const read = rows.flatMap(({ heard, guess }) =>
+    guess === undefined ? [] : [{ topic: heard.topic, guess }],
+  );
   const subscriptions = proposeSubscriptions(read.slice(0, MAX_PROPOSED));
   const metrics = proposeMetrics(rows.filter(({ sparkplug }) => sparkplug).map(({ heard }) => heard));
   const sources = [

@@ -1,8 +1,9 @@
 import type { RegisterVerb } from './context.js';
 import { register as modbus } from './scan-modbus.js';
+import { register as mqtt } from './scan-mqtt.js';
 
 /** What can be looked for; each adds its own subcommand. */
-const KINDS: readonly RegisterVerb[] = [modbus];
+const KINDS: readonly RegisterVerb[] = [modbus, mqtt];
 
 /** `sm-edge scan`: what is out there. */
 export const register: RegisterVerb = (program, context, exit) => {

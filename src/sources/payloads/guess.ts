@@ -116,7 +116,9 @@ function ofDocument(kind: 'json' | 'cbor', found: FoundDocument, context: GuessC
 function ofLineProtocol(text: string): PayloadGuess[] {
   let faults = 0;
   const lines = parseLineProtocol(text, () => faults++);
-  if (faults > 0 || lines.length === 0) return [];
+  // "T=61.5 P=3.2" is line protocol too, but nobody names a measurement so.
+  if (faults > 0 || lines.length === 0 || lines.some(({ measurement }) => measurement.includes('=')))
+    return [];
   const fields = new Map<string, string>();
   for (const { fields: own } of lines)
     for (const [key, value] of own) if (typeof value !== 'string') fields.set(key, key);

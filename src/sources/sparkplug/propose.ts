@@ -1,6 +1,6 @@
 import type { HeardTopic } from '../mqtt/tools/listen.js';
-import { guessUnit } from '../payloads/guess.js';
 import { pointSegment } from '../mqtt/topic-filter.js';
+import { guessUnit } from '../payloads/guess.js';
 import { decodePayload, isArrayType, isNumberType } from './metric.js';
 import { sparkplugTopic } from './topic.js';
 

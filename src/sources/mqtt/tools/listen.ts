@@ -71,7 +71,16 @@ export async function listen(options: ListenOptions): Promise<Heard> {
         return;
       }
       const nowMs = clock.monotonicMs();
-      heard = { topic, messages: 0, retained: 0, bytes: 0, firstMs: nowMs, lastMs: nowMs, highestQos: 0, payloads: [] };
+      heard = {
+        topic,
+        messages: 0,
+        retained: 0,
+        bytes: 0,
+        firstMs: nowMs,
+        lastMs: nowMs,
+        highestQos: 0,
+        payloads: [],
+      };
       topics.set(topic, heard);
     }
     heard.messages++;
@@ -80,7 +89,8 @@ export async function listen(options: ListenOptions): Promise<Heard> {
     if (heard.messages === heard.retained) heard.firstMs = heard.lastMs;
     heard.bytes += payload.length;
     heard.highestQos = Math.max(heard.highestQos, packet.qos);
-    if (payload.length === 0 || payload.length > MAX_PAYLOAD_BYTES || kept + payload.length > MAX_BYTES) return;
+    if (payload.length === 0 || payload.length > MAX_PAYLOAD_BYTES || kept + payload.length > MAX_BYTES)
+      return;
     kept += payload.length;
     heard.payloads.push(payload);
     if (heard.payloads.length > MAX_PAYLOADS) kept -= heard.payloads.shift()!.length;

@@ -41,7 +41,8 @@ function propose(group: readonly ReadTopic[]): ProposedSubscription | undefined 
   const { guess } = group[0]!;
   let named = 0;
   const levels = first.map((level, i) => {
-    if (split.every((other) => other[i] === level)) return { filter: level, segment: pointSegment(level), wild: false };
+    if (split.every((other) => other[i] === level))
+      return { filter: level, segment: pointSegment(level), wild: false };
     const name = guess.names.includes(LEVEL_NAMES[named]!) ? undefined : LEVEL_NAMES[named];
     const wild = `{${name ?? `level${i + 1}`}}`;
     named++;
@@ -53,7 +54,10 @@ function propose(group: readonly ReadTopic[]): ProposedSubscription | undefined 
   const own = guess.names.map((name) => `{${name}}`);
   const channel = guess.channels.length > 0 ? ['{channel}'] : [];
   const usable = [...own, ...telling.filter((segment) => segment !== '')];
-  const segments = [...(firstWild === -1 ? usable.slice(-Math.max(1, MAX_SEGMENTS - channel.length)) : usable), ...channel];
+  const segments = [
+    ...(firstWild === -1 ? usable.slice(-Math.max(1, MAX_SEGMENTS - channel.length)) : usable),
+    ...channel,
+  ];
   const point = (segments.length < 2 ? ['mqtt', ...segments] : segments).join('.');
   return { filter: levels.map(({ filter }) => filter).join('/'), point, payload: guess.config };
 }
