@@ -10,6 +10,9 @@ interface FeaturesOptions {
   readonly rate?: string;
   readonly speed?: string;
   readonly bearing?: string;
+  readonly gear?: string;
+  readonly tachometer?: string;
+  readonly pulsesPerTurn?: string;
   readonly block?: string;
   readonly quantity?: string;
   readonly json?: boolean;
@@ -27,6 +30,9 @@ export const register: RegisterVerb = (program, context, exit) => {
     .option('--rate <hz>', 'sample rate, Hz, where the file does not say it')
     .option('--speed <rpm>', 'shaft speed, rpm')
     .addOption(new Option('--bearing <bearing>', 'designation, or balls,ballMm,pitchMm,angleDeg'))
+    .option('--gear <teeth>', 'teeth of the gear on the shaft')
+    .option('--tachometer <file>', 'pulses of a tachometer, recorded together with the vibration')
+    .option('--pulses-per-turn <n>', 'pulses of the tachometer in one turn; 1 where missing')
     .option('--block <samples>', 'block length; without it the whole file is one block')
     .option('--json', 'one JSON document on stdout')
     .action(async (file: string, options: FeaturesOptions) => {
@@ -40,6 +46,11 @@ export const register: RegisterVerb = (program, context, exit) => {
           ...(options.rate === undefined ? {} : { rateHz: numberOption('--rate', options.rate) }),
           ...(options.speed === undefined ? {} : { speedRpm: numberOption('--speed', options.speed) }),
           ...(options.block === undefined ? {} : { blockLength: numberOption('--block', options.block) }),
+          ...(options.gear === undefined ? {} : { teeth: numberOption('--gear', options.gear) }),
+          ...(options.tachometer === undefined ? {} : { tachometer: options.tachometer }),
+          ...(options.pulsesPerTurn === undefined
+            ? {}
+            : { pulsesPerTurn: numberOption('--pulses-per-turn', options.pulsesPerTurn) }),
           ...(options.bearing === undefined ? {} : { bearing: options.bearing }),
         });
         await write(context.out, options.json ? `${JSON.stringify(answer)}\n` : table(answer));

@@ -20,6 +20,10 @@ export const nameplateSchema = z.strictObject({
     .record(z.string().min(1).max(64), z.union([designation, bearingGeometrySchema]))
     .default({})
     .describe('Bearing by measuring position: a designation such as "6205", or its geometry'),
+  gears: z
+    .record(z.string().min(1).max(64), z.number().int().min(5).max(1000))
+    .default({})
+    .describe('Teeth of the gear on the shaft, by measuring position'),
 });
 
 export const machineSchema = z.strictObject({

@@ -13,8 +13,17 @@ export const bearingGeometrySchema = z.strictObject({
 });
 
 const tableSchema = z.object({
+  /** Where a row is from; `typical` is no maker's figure. */
+  sources: z.record(z.string(), z.string()),
   bearings: z.array(
-    z.tuple([z.string(), z.number().int().min(3), z.number().positive(), z.number().positive(), z.number()]),
+    z.tuple([
+      z.string(),
+      z.number().int().min(3),
+      z.number().positive(),
+      z.number().positive(),
+      z.number(),
+      z.string(),
+    ]),
   ),
 });
 

@@ -2,8 +2,10 @@ import { readFile, stat } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { SmEdgeError } from '../base/errors.js';
 import { type Diagnosis, diagnose } from '../diagnosis/diagnose.js';
+import { resampleByAngle } from '../features/angular-resampling.js';
 import { parseBearing } from '../features/bearings.js';
 import { createExtractor } from '../features/extractor.js';
+import { angleFromPulses, meanSpeedHz, pulseTimes } from '../features/shaft-angle.js';
 import type { AnalysisSpec, FeatureVector } from '../features/spec.js';
 import { csvLines, guessSeparator, parseNumber, splitCsvLine } from '../signals/csv.js';
 import { parseIso } from '../signals/time-format.js';
@@ -20,6 +22,12 @@ export interface FeaturesOfFileOptions {
   readonly speedRpm?: number;
   /** `6205`, or `balls,ballMm,pitchMm,angleDeg`. */
   readonly bearing?: string;
+  /** Teeth of the gear on the shaft. */
+  readonly teeth?: number;
+  /** Recording of a tachometer's pulses, taken together with the vibration. */
+  readonly tachometer?: string;
+  /** Pulses in one turn of the shaft; 1 where missing. */
+  readonly pulsesPerTurn?: number;
   /** Samples in one block; the whole file where missing. */
   readonly blockLength?: number;
   /** `full` adds percentiles, autocorrelation, spectral lines, third octaves, and MFCC of sound. */
@@ -42,8 +50,12 @@ export async function featuresOfFile(
   file: string,
   options: FeaturesOfFileOptions = {},
 ): Promise<FeaturesOfFile> {
-  const { samples, sampleRateHz } = await readSignal(file, options);
-  const { fullScale = 1, unit = 'g', speedRpm } = options;
+  const recorded = await readSignal(file, options);
+  const { samples, sampleRateHz, speedRpm } =
+    options.tachometer === undefined
+      ? { ...recorded, speedRpm: options.speedRpm }
+      : atEqualAngles(recorded, await readSignal(options.tachometer, options), options.pulsesPerTurn);
+  const { fullScale = 1, unit = 'g' } = options;
   if (fullScale !== 1) for (let i = 0; i < samples.length; i++) samples[i]! *= fullScale;
   if (samples.length === 0) throw new SmEdgeError('FILE_EMPTY', `${file} holds no samples`);
   const broken = samples.findIndex((value) => !Number.isFinite(value));
@@ -57,6 +69,11 @@ export async function featuresOfFile(
       hint: `Choose --block between 1 and ${samples.length}.`,
     });
   }
+  const { teeth } = options;
+  if (teeth !== undefined && !(Number.isInteger(teeth) && teeth >= 5 && teeth <= 1000))
+    throw new SmEdgeError('GEAR_TEETH', `a gear has no ${teeth} teeth`, {
+      hint: 'Give the teeth of the gear on the shaft, 5 to 1000.',
+    });
   const spec: AnalysisSpec = {
     sampleRateHz,
     blockLength,
@@ -64,6 +81,7 @@ export async function featuresOfFile(
     quantity: options.quantity ?? (unit === 'Pa' || unit === 'FS' ? 'sound-pressure' : 'acceleration'),
     ...(speedRpm === undefined ? {} : { speedRpm }),
     ...(options.detail === undefined ? {} : { detail: options.detail }),
+    ...(teeth === undefined ? {} : { gear: { teeth } }),
     ...(options.bearing === undefined ? {} : { bearing: parseBearing(options.bearing) }),
   };
   const extractor = await createExtractor(spec);
@@ -80,6 +98,18 @@ export async function featuresOfFile(
   } finally {
     extractor.close();
   }
+}
+
+/**
+ * The signal as it would be at a constant speed, the mean one: samples at equal angles of the shaft, by its tachometer.
+ * Orders stand still in it however the speed wandered.
+ */
+function atEqualAngles(signal: Signal, tachometer: Signal, pulsesPerTurn = 1): Signal & { speedRpm: number } {
+  const angle = angleFromPulses(pulseTimes(tachometer.samples, tachometer.sampleRateHz), pulsesPerTurn);
+  const shaftHz = meanSpeedHz(angle);
+  const samplesPerTurn = 2 ** Math.ceil(Math.log2(signal.sampleRateHz / shaftHz));
+  const samples = resampleByAngle(signal.samples, signal.sampleRateHz, angle, samplesPerTurn);
+  return { samples, sampleRateHz: samplesPerTurn * shaftHz, speedRpm: shaftHz * 60 };
 }
 
 interface Signal {

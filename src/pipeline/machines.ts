@@ -3,7 +3,8 @@ import type { Machine } from '../diagnosis/machine.js';
 import { type AnalysisRule, applyRule } from '../features/analysis-config.js';
 import { findBearing } from '../features/bearings.js';
 import { defaultBlockLength } from '../features/block-length.js';
-import type { AnalysisSpec, BearingGeometry } from '../features/spec.js';
+import type { AnalysisSpec, BearingGeometry, GearGeometry } from '../features/spec.js';
+import type { MachineSize } from '../features/zones.js';
 import { pointParts } from '../signals/point.js';
 
 /** What is known of a measuring point and the machine behind it. */
@@ -14,6 +15,9 @@ export interface PointContext {
   readonly quantity: string;
   readonly speedRpm?: number;
   readonly bearing?: BearingGeometry;
+  readonly gear?: GearGeometry;
+  /** Known where the nameplate tells power and mounting: it grades the vibration after ISO 20816-3. */
+  readonly size?: MachineSize;
 }
 
 /** The machines of the config, asked by the names of their points. */
@@ -46,7 +50,8 @@ export class MachineRegistry {
     const machine = this.#machines.get(id);
     const named = machine?.nameplate.bearings[position];
     const bearing = typeof named === 'string' ? findBearing(named) : named;
-    const speedRpm = machine?.nameplate.speedRpm;
+    const { speedRpm, powerKw, mounting } = machine?.nameplate ?? {};
+    const teeth = machine?.nameplate.gears[position];
     return {
       point,
       machine: id,
@@ -54,6 +59,8 @@ export class MachineRegistry {
       quantity,
       ...(speedRpm === undefined ? {} : { speedRpm }),
       ...(bearing === undefined ? {} : { bearing }),
+      ...(teeth === undefined ? {} : { gear: { teeth } }),
+      ...(powerKw === undefined || mounting === undefined ? {} : { size: { powerKw, mounting } }),
     };
   }
 }
@@ -65,7 +72,7 @@ export function analysisSpecOf(
   unit: string,
   rule?: AnalysisRule,
 ): AnalysisSpec {
-  const { speedRpm, bearing, quantity } = context;
+  const { speedRpm, bearing, gear, size, quantity } = context;
   const spec = {
     sampleRateHz,
     unit,
@@ -73,6 +80,8 @@ export function analysisSpecOf(
     blockLength: defaultBlockLength(sampleRateHz, speedRpm),
     ...(speedRpm === undefined ? {} : { speedRpm }),
     ...(bearing === undefined ? {} : { bearing }),
+    ...(gear === undefined ? {} : { gear }),
+    ...(size === undefined ? {} : { machine: size }),
   };
   return applyRule(spec, rule);
 }

@@ -48,6 +48,34 @@ describe('features of a file', () => {
     expect(blocks[0]!.features.bpfo).toBeGreaterThanOrEqual(0);
   });
 
+  it('follow a tachometer while the machine speeds up by a third', async () => {
+    const rate = 8000;
+    const vibration = new Float32Array(8 * rate);
+    const pulses = new Float32Array(8 * rate);
+    for (let i = 0; i < vibration.length; i++) {
+      const t = i / rate;
+      const turn = 18 * t + 0.375 * t * t;
+      vibration[i] = 0.5 * Math.sin(2 * Math.PI * turn) + 0.25 * Math.sin(2 * Math.PI * 3 * turn);
+      pulses[i] = turn - Math.floor(turn) < 0.05 ? 1 : 0;
+    }
+    const wav = (name: string, samples: Float32Array) =>
+      put(name, encodeWav({ sampleRateHz: rate, channels: 1, samples }));
+    const file = wav('run-up.wav', vibration);
+    const { blocks, sampleRateHz } = await featuresOfFile(file, { tachometer: wav('tacho.wav', pulses) });
+    expect(sampleRateHz / 512).toBeCloseTo(21, 0);
+    expect(blocks[0]!.features['order.1x']).toBeCloseTo(0.5, 2);
+    expect(blocks[0]!.features['order.2x']).toBeLessThan(0.01);
+    expect(blocks[0]!.features['order.3x']).toBeCloseTo(0.25, 2);
+    const smeared = await featuresOfFile(file, { speedRpm: 21 * 60 });
+    expect(smeared.blocks[0]!.features['order.3x']).toBeLessThan(0.15);
+    await expect(
+      featuresOfFile(file, { tachometer: wav('still.wav', new Float32Array(9)) }),
+    ).rejects.toMatchObject({
+      code: 'TACHOMETER',
+    });
+    await expect(featuresOfFile(file, { teeth: 2.5 })).rejects.toMatchObject({ code: 'GEAR_TEETH' });
+  });
+
   it.each([
     ['a.csv', 'value\n1\nx\n', {}, 'FILE_FORMAT', /line 3/],
     ['a.csv', '1\n2\n', {}, 'SAMPLE_RATE_MISSING', /sample rate/],
