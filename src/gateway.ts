@@ -10,11 +10,12 @@ import type { Random } from './base/random.js';
 import { PROGRAM_VERSION } from './base/version.js';
 import type { GatewayConfig } from './config/schema.js';
 import { EventBus } from './events/bus.js';
+import { EventCatalogue } from './events/catalogue.js';
 import type { GatewayEvent } from './events/event.js';
-import { AlarmDesk } from './pipeline/alarm-desk.js';
 import { AnalysisClient } from './pipeline/analysis/client.js';
 import { Announcer } from './pipeline/announcer.js';
 import { Assessor } from './pipeline/assessor.js';
+import { type Desks, openDesks } from './pipeline/desks.js';
 import { Housekeeping, restoreBaselines } from './pipeline/housekeeping.js';
 import { LivePipeline } from './pipeline/live.js';
 import { MachineRegistry } from './pipeline/machines.js';
@@ -65,7 +66,7 @@ interface Running {
   readonly models: ModelsInUse;
   readonly modelFaults: ModelFaults;
   readonly alarms: AlarmEngine;
-  readonly alarmDesk: AlarmDesk;
+  readonly desks: Desks;
   readonly pipeline: LivePipeline;
   readonly sources: SourceSet;
   readonly housekeeping: Housekeeping;
@@ -121,7 +122,7 @@ export class Gateway {
     this.#running = running;
     await this.#restore(running);
     running.housekeeping.start();
-    running.alarmDesk.start();
+    running.desks.alarms.start();
     // Before the sources: the first event of the first start goes up too.
     running.upstream = await this.#startUpstream(running);
     await running.watch.damageFound();
@@ -140,7 +141,7 @@ export class Gateway {
     const { sources, pipeline, housekeeping, watch, upstream, bus, announcer, analysis, scorer, store } =
       running;
     await sources.stop();
-    running.alarmDesk.stop();
+    running.desks.alarms.stop();
     await pipeline.stop();
     await housekeeping.stop();
     await watch.stop();
@@ -158,9 +159,9 @@ export class Gateway {
     return this.#reloading;
   }
 
-  /** Where people see alarms and act on them. @throws SmEdgeError `NOT_READY` */
-  get alarms(): AlarmDesk {
-    return this.#parts().alarmDesk;
+  /** Where people see alarms and events, and act on them. @throws SmEdgeError `NOT_READY` */
+  get desks(): Desks {
+    return this.#parts().desks;
   }
 
   health(): HealthReport {
@@ -192,7 +193,7 @@ export class Gateway {
       timeMs: this.#clock.nowMs(),
       sources: this.#running?.sources.views() ?? [],
       machines: this.#board.machines((machine) => this.#machines.classOf(machine)),
-      alarms: this.#running?.alarmDesk.list() ?? [],
+      alarms: this.#running?.desks.alarms.list() ?? [],
     };
   }
 
@@ -207,8 +208,7 @@ export class Gateway {
    */
   async ingest(document: unknown, key: string | undefined): Promise<IngestResult> {
     if (!this.#ready) throw notReady();
-    const door = await this.#parts().sources.ingestDoor();
-    return door.ingest(document, key);
+    return (await this.#parts().sources.ingestDoor()).ingest(document, key);
   }
 
   #parts(): Running {
@@ -249,6 +249,7 @@ export class Gateway {
       logger: logger.child({ part: 'events' }),
       metrics,
       journal: store.journal,
+      catalogue: new EventCatalogue(),
     });
     const analysis = new AnalysisClient({ clock, metrics });
     const scorer = new Scorer({ clock, metrics });
@@ -267,8 +268,8 @@ export class Gateway {
       machineOf: (id) => this.#machines.factsOf(id),
     });
     const announcer = new Announcer({ bus, store, alarms, clock, random });
-    const desk = { clock, logger, newId: this.#newId, announcer, journal: store.journal };
-    const alarmDesk = new AlarmDesk({ ...desk, alarms });
+    const actors = { clock, logger, newId: this.#newId, announcer, alarms, bus };
+    const desks = openDesks({ ...actors, journal: store.journal });
     const pipeline = new LivePipeline({
       clock,
       logger: logger.child({ part: 'pipeline' }),
@@ -323,7 +324,7 @@ export class Gateway {
       models,
       modelFaults,
       alarms,
-      alarmDesk,
+      desks,
       pipeline,
       sources,
       housekeeping,

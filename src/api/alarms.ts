@@ -12,7 +12,7 @@ import type { RouteGroup } from './server.js';
 /** What the routes need of the gateway. */
 export interface AlarmSource {
   /** @throws SmEdgeError `NOT_READY` while the gateway starts */
-  readonly alarms: AlarmDesk;
+  readonly desks: { readonly alarms: AlarmDesk };
 }
 
 /** An answer waits this long for the disk, milliseconds; what was asked for is done all the same once it takes it. */
@@ -54,7 +54,7 @@ type AlarmParams = { alarm: string; point: string };
 export const alarmRoutes =
   (gateway: AlarmSource, clock: Clock = systemClock): RouteGroup =>
   (app) =>
-    register(app, () => gateway.alarms, clock);
+    register(app, () => gateway.desks.alarms, clock);
 
 function register(app: FastifyInstance, alarms: () => AlarmDesk, clock: Clock): void {
   const done = <T>(what: string, work: Promise<T>) => withDeadline(clock, what, WRITE_TIMEOUT_MS, work);

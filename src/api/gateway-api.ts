@@ -3,6 +3,7 @@ import type { Logger } from '../base/logger.js';
 import type { Gateway } from '../gateway.js';
 import { access } from './access.js';
 import { alarmRoutes } from './alarms.js';
+import { eventRoutes } from './events.js';
 import { ingestRoutes } from './ingest.js';
 import { createApi } from './server.js';
 
@@ -16,5 +17,5 @@ export const createGatewayApi = (
     metrics: gateway.metrics,
     health: () => gateway.health(),
     ready: () => gateway.ready,
-    routes: [access(options.keys), ingestRoutes(gateway), alarmRoutes(gateway)],
+    routes: [access(options.keys), ingestRoutes(gateway), alarmRoutes(gateway), eventRoutes(gateway)],
   });

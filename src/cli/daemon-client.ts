@@ -62,6 +62,10 @@ export class DaemonClient {
     return this.#request('POST', path, body);
   }
 
+  delete(path: string): Promise<void> {
+    return this.#request('DELETE', path);
+  }
+
   async #request<T>(method: string, path: string, body?: unknown): Promise<T> {
     let response: Response;
     let text: string;

@@ -13,6 +13,8 @@ const VERBS: readonly { readonly name: string; load(): Promise<{ register: Regis
   { name: 'replay', load: () => import('./replay.js') },
   { name: 'models', load: () => import('./models.js') },
   { name: 'alarms', load: () => import('./alarms.js') },
+  { name: 'events', load: () => import('./events.js') },
+  { name: 'dlq', load: () => import('./dlq.js') },
   { name: 'scan', load: () => import('./scan.js') },
   { name: 'probe', load: () => import('./probe.js') },
   { name: 'backup', load: () => import('./backup.js') },

@@ -25,6 +25,8 @@ export interface DeliveryDeps {
   readonly random: Random;
   readonly logger: Logger;
   readonly journal: EventJournal;
+  /** The event in the form that handlers know. @throws SmEdgeError `EVENT_PAYLOAD`: it goes to the dead letters at once */
+  readonly upcast: (event: GatewayEvent) => GatewayEvent;
   /** Told about each delivery, for the metrics. */
   readonly onOutcome: (subscriber: string, outcome: 'delivered' | 'failed' | 'dead') => void;
   readonly onLag: (subscriber: string, events: number) => void;
@@ -60,6 +62,8 @@ export class Delivery {
   #woken = false;
   #endPause: () => void = () => undefined;
   #saving: Promise<void> | undefined;
+  /** The newest call of the handler. */
+  #calling: Promise<void> = Promise.resolve();
   #done: Promise<void> = Promise.resolve();
   #stopping: Promise<void> | undefined;
 
@@ -144,7 +148,7 @@ export class Delivery {
   /** True once the subscriber has taken the event, or it was buried; false when delivery stops first. */
   async #handOver(journaled: JournaledEvent): Promise<boolean> {
     const { clock, random, journal, logger, onOutcome } = this.#deps;
-    const { name, types, handler, timeoutMs = HANDLER_TIMEOUT_MS, retry = RETRY } = this.#subscription;
+    const { name, types, retry = RETRY } = this.#subscription;
     const { signal } = this.#abort;
     const { seq, event } = journaled;
     if (types !== undefined && !types.includes(event.type)) {
@@ -153,14 +157,14 @@ export class Delivery {
     }
     for (let attempt = 0; ; attempt++) {
       try {
-        await withDeadline(clock, `handler of ${name}`, timeoutMs, callHandler(handler, event));
+        await this.#call(event);
         onOutcome(name, 'delivered');
         this.#moveTo(seq);
         return true;
       } catch (thrown) {
         const error = toSmEdgeError(thrown);
         onOutcome(name, 'failed');
-        const delayMs = retryDelayMs(retry, attempt, random);
+        const delayMs = error.code === 'EVENT_PAYLOAD' ? undefined : retryDelayMs(retry, attempt, random);
         if (delayMs === undefined) {
           await journal.bury(name, journaled, `${error.code}: ${error.message}`, clock.nowMs());
           logger.error(
@@ -175,6 +179,27 @@ export class Delivery {
         if (signal.aborted) return false;
       }
     }
+  }
+
+  /** Hands over an event out of its turn, between two others. @throws whatever the handler throws */
+  retry(event: GatewayEvent): Promise<void> {
+    return this.#call(event);
+  }
+
+  /** One event at a time, whoever asks for it. */
+  #call(event: GatewayEvent): Promise<void> {
+    const { clock, upcast } = this.#deps;
+    const { name, handler, timeoutMs = HANDLER_TIMEOUT_MS } = this.#subscription;
+    const called = this.#calling.then(() =>
+      withDeadline(
+        clock,
+        `handler of ${name}`,
+        timeoutMs,
+        callHandler(() => handler(upcast(event))),
+      ),
+    );
+    this.#calling = called.catch(() => undefined);
+    return called;
   }
 
   #moveTo(seq: number): void {
@@ -228,6 +253,6 @@ export class Delivery {
 }
 
 /** As a promise also where the handler throws at once. */
-async function callHandler(handler: Subscription['handler'], event: GatewayEvent): Promise<void> {
-  await handler(event);
+async function callHandler(call: () => Promise<void>): Promise<void> {
+  await call();
 }

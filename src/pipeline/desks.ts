@@ -1,0 +1,13 @@
+import { AlarmDesk, type AlarmDeskDeps } from './alarm-desk.js';
+import { EventDesk, type EventDeskDeps } from './event-desk.js';
+
+/** Where people see what the gateway does, and act on it: behind the API, the command line and the console. */
+export interface Desks {
+  readonly alarms: AlarmDesk;
+  readonly events: EventDesk;
+}
+
+export const openDesks = (deps: AlarmDeskDeps & EventDeskDeps): Desks => ({
+  alarms: new AlarmDesk(deps),
+  events: new EventDesk(deps),
+});
