@@ -1,6 +1,6 @@
 // The signal core against its peers, on one core in one run: the feature vector of a block against numpy and scipy,
 // log-mel against librosa, the FFT against FFTW; then the load of many channels and the memory of a long run.
-//   node bench/run.js features
+//   node bench/run.js features          SM_EDGE_BENCH_MINUTES=60: memory over another time than ten minutes
 // SM_EDGE_TEST_VENV names the Python environment (scripts/test-servers.sh); FFTW needs cc and libfftw3-dev. A peer
 // that is missing is left out, and said so.
 import { execFileSync } from 'node:child_process';
@@ -15,8 +15,11 @@ const PEERS = path.join(import.meta.dirname, 'peers');
 const BLOCK = 16_384;
 const RATE = 25_600;
 const RUNS = 400;
-/** Memory is watched over this many blocks: ten minutes of one channel at 25.6 kHz with 50 % overlap. */
-const LONG_RUN_BLOCKS = (600 * RATE * 2) / BLOCK;
+/** Memory is watched over so many minutes of one channel at 25.6 kHz with 50 % overlap. */
+const MINUTES = Number(process.env.SM_EDGE_BENCH_MINUTES ?? 10);
+const LONG_RUN_BLOCKS = (60 * MINUTES * RATE * 2) / BLOCK;
+/** FFTW's plans of all lengths between the two that are asked for. */
+const LENGTHS = [1024, 2048, 4096, 8192, 16_384, 32_768, 65_536];
 
 const spec = {
   sampleRateHz: RATE,
@@ -93,7 +96,7 @@ async function transforms() {
   const library = await loadFft();
   const peer = fftw();
   const sizes = {};
-  for (const length of [1024, 4096, 16_384, 65_536]) {
+  for (const length of LENGTHS) {
     const fft = new RealFft(library, length);
     const repeat = Math.ceil(200_000 / length);
     fft.data.set(noise(length));

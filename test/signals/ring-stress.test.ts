@@ -2,8 +2,13 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { expect, it } from 'vitest';
 import { SampleRing } from '#sm/signals/ring-buffer.js';
+import { TriggerCapture } from '#sm/signals/trigger-capture.js';
 
 const RING = fileURLToPath(import.meta.resolve('#sm/signals/ring-buffer.js'));
+const MODULUS = 1_000_003;
+/** SM_EDGE_STRESS_SAMPLES lengthens the run: docs/features.md tells of one of a thousand million. */
+const TOTAL = Number(process.env.SM_EDGE_STRESS_SAMPLES ?? 5_000_000);
+const READERS = 2;
 
 /** Writes blocks of many lengths as fast as it can; each sample tells its index. Marks a gap now and then. */
 const WRITER = `
@@ -11,55 +16,106 @@ const WRITER = `
   import(workerData.module).then(({ SampleRing }) => {
     const ring = SampleRing.attach(workerData.handle);
     let state = 1;
+    const block = new Float32Array(700);
+    let gaps = 0;
     while (ring.written < workerData.total) {
       state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
       const length = 1 + (state >>> 16) % 700;
-      if (state % 997 === 0) ring.markGap();
+      if (state % 997 === 0) { ring.markGap(); gaps++; }
       const start = ring.written;
-      ring.write(Float32Array.from({ length }, (_, i) => (start + i) % 1000003));
+      for (let i = 0; i < length; i++) block[i] = (start + i) % ${MODULUS};
+      ring.write(block.subarray(0, length));
     }
-    parentPort.postMessage(ring.written);
+    parentPort.postMessage({ gaps });
   });
 `;
 
-it('never gives a torn window while another thread writes', { timeout: 60_000 }, async () => {
-  const ring = SampleRing.create(5000, 2000);
-  const total = 5_000_000;
-  const writer = new Worker(WRITER, { eval: true, workerData: { module: RING, handle: ring.handle, total } });
-  let finished = false;
-  writer.once('message', () => {
-    finished = true;
-  });
-  const failed = new Promise<never>((_, reject) => writer.once('error', reject));
-  let [whole, torn, refused] = [0, 0, 0];
-  const readAlong = async () => {
-    for (let round = 1; !finished; round++) {
-      const length = 1 + ((round * 7919) % 2000);
-      // Sometimes the newest window, sometimes one that the writer is just about to reach.
-      const from = round % 2 === 0 ? ring.written - length : ring.oldest + (round % 50);
+/** Reads windows of many lengths, newest and oldest, until the writer is done; tells of any that is torn unseen. */
+const READER = `
+  const { workerData, parentPort } = require('node:worker_threads');
+  import(workerData.module).then(({ SampleRing }) => {
+    const ring = SampleRing.attach(workerData.handle);
+    const found = { whole: 0, torn: 0, refused: 0, unseen: 0, acrossGap: 0 };
+    for (let round = workerData.seed; ring.written < workerData.total; round++) {
+      const length = 1 + (round * 7919) % 2000;
+      const from = Math.max(0, round % 2 === 0 ? ring.written - length : ring.oldest + (round % 50));
       try {
-        const window = ring.read(Math.max(0, from), length);
-        const first = window[0]!;
+        const window = ring.read(from, length);
         let sound = true;
-        for (let i = 0; i < length; i++) sound &&= window[i] === (first + i) % 1_000_003;
-        sound &&= first === Math.max(0, from) % 1_000_003;
-        if (!ring.isIntact(Math.max(0, from))) torn++;
-        else if (sound) whole++;
-        else throw new Error(`window of ${length} from ${from} is torn and was not told`);
+        for (let i = 0; i < length; i++) sound &&= window[i] === (from + i) % ${MODULUS};
+        const intact = ring.isIntact(from);
+        if (!intact) found.torn++;
+        else if (!sound) found.unseen++;
+        else found.whole++;
+        if (intact && ring.gapWithin(from, length) !== undefined) found.acrossGap++;
       } catch (error) {
-        const { code } = error as { code?: string };
-        if (code === undefined || !['RING_OVERRUN', 'RING_GAP', 'RING_WINDOW'].includes(code)) throw error;
-        refused++;
+        if (!['RING_OVERRUN', 'RING_GAP', 'RING_WINDOW'].includes(error.code)) throw error;
+        found.refused++;
       }
-      if (round % 64 === 0) await new Promise(setImmediate);
     }
-  };
+    parentPort.postMessage(found);
+  });
+`;
+
+function run<T>(code: string, workerData: object): { worker: Worker; result: Promise<T> } {
+  const worker = new Worker(code, { eval: true, workerData });
+  const result = new Promise<T>((resolve, reject) => {
+    worker.once('message', resolve);
+    worker.once('error', reject);
+  });
+  return { worker, result };
+}
+
+it('never gives a torn window, or one across a gap, to any of several threads', {
+  timeout: 600_000,
+}, async () => {
+  const ring = SampleRing.create(5000, 2000);
+  const data = { module: RING, handle: ring.handle, total: TOTAL };
+  const readers = Array.from({ length: READERS }, (_, seed) =>
+    run<Record<'whole' | 'torn' | 'refused' | 'unseen' | 'acrossGap', number>>(READER, { ...data, seed }),
+  );
+  const writer = run<{ gaps: number }>(WRITER, data);
   try {
-    await Promise.race([readAlong(), failed]);
+    const found = await Promise.all(readers.map(({ result }) => result));
+    const { gaps } = await writer.result;
+    expect(ring.written).toBeGreaterThanOrEqual(TOTAL);
+    expect(ring.gaps).toBe(gaps);
+    for (const { whole, torn, refused, unseen, acrossGap } of found) {
+      expect([unseen, acrossGap]).toEqual([0, 0]);
+      expect(whole).toBeGreaterThan(100);
+      expect(torn + refused).toBeGreaterThan(0);
+    }
+    // Every window that came too late was counted, by whichever reader.
+    expect(ring.overruns).toBeGreaterThanOrEqual(found.reduce((sum, { torn }) => sum + torn, 0));
   } finally {
-    await writer.terminate();
+    await Promise.all([writer, ...readers].map(({ worker }) => worker.terminate()));
   }
-  expect(ring.written).toBeGreaterThanOrEqual(total);
-  expect(whole).toBeGreaterThan(100);
-  expect(torn + refused).toBeGreaterThan(0);
+});
+
+it('captures whole signals while another thread writes', { timeout: 60_000 }, async () => {
+  // Large against what is written between two looks: captures are to succeed, and the others to say so.
+  const ring = SampleRing.create(200_000, 100_000);
+  const writer = run(WRITER, { module: RING, handle: ring.handle, total: TOTAL / 2 });
+  let [whole, cut] = [0, 0];
+  try {
+    let finished = false;
+    const done = writer.result.then(() => {
+      finished = true;
+    });
+    while (!finished) {
+      const capture = new TriggerCapture(ring, ring.written, 1500, 3000);
+      while (!finished && !capture.advance()) await new Promise(setImmediate);
+      const { samples, fromIndex, cut: reasons } = capture.result();
+      for (let i = 0; i < samples.length; i++)
+        if (samples[i] !== (fromIndex + i) % MODULUS)
+          throw new Error(`sample ${i} from ${fromIndex} is torn`);
+      if (reasons.length === 0 && samples.length === 4500) whole++;
+      else cut++;
+    }
+    await done;
+  } finally {
+    await writer.worker.terminate();
+  }
+  expect(whole + cut).toBeGreaterThan(0);
+  expect(whole).toBeGreaterThan(0);
 });
