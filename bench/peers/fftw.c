@@ -17,7 +17,7 @@ static int ascending(const void *a, const void *b) {
 }
 
 int main(void) {
-  for (int n = 1024; n <= 65536; n *= 4) {
+  for (int n = 1024; n <= 65536; n *= 2) {
     float *in = fftwf_alloc_real(n);
     fftwf_complex *out = fftwf_alloc_complex(n / 2 + 1);
     fftwf_plan plan = fftwf_plan_dft_r2c_1d(n, in, out, FFTW_MEASURE);
