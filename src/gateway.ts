@@ -82,7 +82,7 @@ export class Gateway {
   readonly #logger: Logger;
   readonly #newId: NewId;
   readonly #startedMs: number;
-  readonly #board = new PointBoard();
+  readonly board = new PointBoard();
   readonly #machines: MachineRegistry;
   #config: GatewayConfig;
   #configHash: string;
@@ -192,7 +192,7 @@ export class Gateway {
     return {
       timeMs: this.#clock.nowMs(),
       sources: this.#running?.sources.views() ?? [],
-      machines: this.#board.machines((machine) => this.#machines.classOf(machine)),
+      machines: this.board.machines((machine) => this.#machines.classOf(machine)),
       alarms: this.#running?.desks.alarms.list() ?? [],
     };
   }
@@ -280,7 +280,7 @@ export class Gateway {
       assessor,
       alarms,
       announcer,
-      board: this.#board,
+      board: this.board,
       machines: this.#machines,
       config: config.analysis,
       seasons: await learnedSeasons(store),

@@ -1,10 +1,13 @@
 import type { FastifyInstance } from 'fastify';
+import { systemClock } from '../base/clock.js';
 import type { Logger } from '../base/logger.js';
 import type { Gateway } from '../gateway.js';
 import { access } from './access.js';
 import { alarmRoutes } from './alarms.js';
 import { eventRoutes } from './events.js';
 import { ingestRoutes } from './ingest.js';
+import { liveRoutes } from './live.js';
+import { pointRoutes } from './points.js';
 import { createApi } from './server.js';
 
 /** The whole HTTP interface of a gateway: a group of routes is one file here and one line below. */
@@ -17,5 +20,17 @@ export const createGatewayApi = (
     metrics: gateway.metrics,
     health: () => gateway.health(),
     ready: () => gateway.ready,
-    routes: [access(options.keys), ingestRoutes(gateway), alarmRoutes(gateway), eventRoutes(gateway)],
+    routes: [
+      access(options.keys),
+      ingestRoutes(gateway),
+      alarmRoutes(gateway),
+      eventRoutes(gateway),
+      pointRoutes(gateway),
+      liveRoutes({
+        clock: systemClock,
+        board: gateway.board,
+        snapshot: () => gateway.snapshot(),
+        health: () => gateway.health(),
+      }),
+    ],
   });

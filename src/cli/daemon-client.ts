@@ -66,6 +66,18 @@ export class DaemonClient {
     return this.#request('DELETE', path);
   }
 
+  /** An answer as it comes, unread; `path` from the root. A gateway that failed says why on /health with 503. */
+  async open(path: string, signal: AbortSignal): Promise<Response> {
+    const headers = this.#apiKey === undefined ? {} : { 'x-api-key': this.#apiKey };
+    const response = await fetch(`${this.url}${path}`, { headers, signal, redirect: 'error' }).catch(
+      (cause) => {
+        throw unreachable(this.url, cause);
+      },
+    );
+    if (response.ok || path === '/health') return response;
+    throw problemOf(parsed(await response.text(), this.url), response.status);
+  }
+
   async #request<T>(method: string, path: string, body?: unknown): Promise<T> {
     let response: Response;
     let text: string;
@@ -82,21 +94,24 @@ export class DaemonClient {
       });
       text = await response.text();
     } catch (cause) {
-      throw new SmEdgeError('DAEMON_UNREACHABLE', `no daemon answers at ${this.url}`, {
-        cause,
-        hint: 'is it running ("systemctl status sm-edge")? Name it with --config FILE or --url http://HOST:PORT',
-      });
+      throw unreachable(this.url, cause);
     }
     if (response.ok) return (text === '' ? undefined : parsed(text, this.url)) as T;
-    const { code, detail, hint } = parsed(text, this.url) as {
-      code?: string;
-      detail?: string;
-      hint?: string;
-    };
-    throw new SmEdgeError(code ?? 'DAEMON_ANSWER', detail ?? `the daemon answered ${response.status}`, {
-      ...(hint === undefined ? {} : { hint }),
-    });
+    throw problemOf(parsed(text, this.url), response.status);
   }
+}
+
+const unreachable = (url: string, cause: unknown): SmEdgeError =>
+  new SmEdgeError('DAEMON_UNREACHABLE', `no daemon answers at ${url}`, {
+    cause,
+    hint: 'is it running ("systemctl status sm-edge")? Name it with --config FILE or --url http://HOST:PORT',
+  });
+
+function problemOf(answer: unknown, status: number): SmEdgeError {
+  const { code, detail, hint } = answer as { code?: string; detail?: string; hint?: string };
+  return new SmEdgeError(code ?? 'DAEMON_ANSWER', detail ?? `the daemon answered ${status}`, {
+    ...(hint === undefined ? {} : { hint }),
+  });
 }
 
 function parsed(text: string, url: string): unknown {

@@ -8,7 +8,7 @@ export const EXIT = { done: 0, failed: 1, usage: 2 } as const;
 /** What a command runs in. Commands write their answer to `out` and nothing else; progress and logs go to `err`. */
 export interface CliContext {
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly out: Writable & { isTTY?: boolean; rows?: number };
+  readonly out: Writable & { isTTY?: boolean; rows?: number; columns?: number };
   readonly err: Writable & { isTTY?: boolean };
 }
 

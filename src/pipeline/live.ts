@@ -220,6 +220,7 @@ export class LivePipeline implements IntakeSink {
     this.#counters.blocks.inc();
     this.#counters.samples.inc(block.samples.length);
     const track = this.#trackOf(block);
+    this.#deps.board.block(block, track?.channel);
     if (track === undefined) {
       this.#counters.skipped.inc();
       return;

@@ -2,9 +2,12 @@ import type { Diagnosis } from '../diagnosis/diagnose.js';
 import type { FeatureVector } from '../features/spec.js';
 import type { Score } from '../scoring/score.js';
 import { pointParts } from '../signals/point.js';
+import type { Quality, QualityReason } from '../signals/quality.js';
 import type { Reading } from '../signals/reading.js';
+import type { SampleBlock } from '../signals/sample-block.js';
+import type { Channel } from './channel.js';
 import { healthIndex } from './health-index.js';
-import type { MachineView, PointView } from './snapshot.js';
+import type { MachineView, PointView, WaveformView } from './snapshot.js';
 
 interface Entry {
   unit: string;
@@ -13,6 +16,9 @@ interface Entry {
   score: number | undefined;
   threshold: number | undefined;
   diagnosis: string | undefined;
+  quality: Quality;
+  reason: QualityReason | undefined;
+  sampleRateHz: number | undefined;
 }
 
 /** Points shown at most: a wildcard subscription must not fill the memory with names. */
@@ -24,8 +30,19 @@ const SET_BACK_MS = 10 * 60_000;
 /** The newest value, score and verdict of each point: what is shown live. */
 export class PointBoard {
   readonly #entries = new Map<string, Entry>();
+  /** Not held: a ring that its pipeline gave up is gone. */
+  readonly #channels = new Map<string, WeakRef<Channel>>();
+  readonly #listeners = new Set<(reading: Reading) => void>();
 
-  reading({ point, timeMs, value, unit, quality }: Reading): void {
+  /** Calls `listener` with each reading from now on; the function that is given back ends that. */
+  onReading(listener: (reading: Reading) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  reading(reading: Reading): void {
+    const { point, timeMs, value, unit, quality, reason } = reading;
+    for (const listener of this.#listeners) listener(reading);
     const entry = this.#entry(point);
     if (entry === undefined) return;
     // Late by so much it is no latecomer but the clock that was set back.
@@ -33,6 +50,43 @@ export class PointBoard {
     entry.timeMs = timeMs;
     entry.unit = unit;
     entry.value = quality === 'bad' ? undefined : value;
+    entry.quality = quality;
+    entry.reason = reason;
+  }
+
+  /** A piece of a waveform: its value is that of the newest window, its quality that of the newest block. */
+  block({ point, startTimeMs, unit, sampleRateHz, quality, reason }: SampleBlock, channel?: Channel): void {
+    const entry = this.#entry(point);
+    if (entry === undefined) return;
+    if (channel !== undefined && this.#channels.get(point)?.deref() !== channel)
+      this.#channels.set(point, new WeakRef(channel));
+    if (entry.sampleRateHz === undefined) entry.unit = `${unit} rms`;
+    if (entry.timeMs === Number.NEGATIVE_INFINITY) entry.timeMs = startTimeMs;
+    entry.sampleRateHz = sampleRateHz;
+    entry.quality = quality;
+    entry.reason = reason;
+  }
+
+  /** The newest unbroken signal of a point, at most `durationMs` and half of its ring; undefined where there is none. */
+  waveform(point: string, durationMs: number): WaveformView | undefined {
+    const channel = this.#channels.get(point)?.deref();
+    if (channel === undefined) return undefined;
+    const { from, length, startTimeMs } = channel.newest(durationMs);
+    const { sampleRateHz, unit } = channel.spec;
+    const samples = length === 0 ? new Float32Array(0) : channel.ring.copy(from, length);
+    return { point, startTimeMs, sampleRateHz, unit, samples };
+  }
+
+  /** All points, in the order of their names. */
+  points(): PointView[] {
+    return [...this.#entries]
+      .sort(([a], [b]) => a.localeCompare(b))
+      .map(([point, entry]) => ({ point, ...entry }));
+  }
+
+  point(point: string): PointView | undefined {
+    const entry = this.#entries.get(point);
+    return entry === undefined ? undefined : { point, ...entry };
   }
 
   features(point: string, timeMs: number, features: FeatureVector, unit: string): void {
@@ -59,10 +113,10 @@ export class PointBoard {
   /** The points by machine; a machine is as healthy as its worst point. */
   machines(classOf: (machine: string) => string): MachineView[] {
     const machines = new Map<string, PointView[]>();
-    for (const [point, entry] of [...this.#entries].sort(([a], [b]) => a.localeCompare(b))) {
-      const { machine } = pointParts(point);
+    for (const view of this.points()) {
+      const { machine } = pointParts(view.point);
       const points = machines.get(machine) ?? [];
-      points.push({ point, ...entry });
+      points.push(view);
       machines.set(machine, points);
     }
     return [...machines].map(([id, points]) => ({
@@ -84,6 +138,9 @@ export class PointBoard {
         score: undefined,
         threshold: undefined,
         diagnosis: undefined,
+        quality: 'good',
+        reason: undefined,
+        sampleRateHz: undefined,
       };
       this.#entries.set(point, entry);
     }

@@ -1,4 +1,5 @@
 import type { PartHealth } from '../base/health.js';
+import type { Quality, QualityReason } from '../signals/quality.js';
 
 /** What the daemon is doing right now: for the demo's screen, `status` and, later, the console. */
 export interface GatewaySnapshot {
@@ -36,6 +37,20 @@ export interface PointView {
   readonly threshold: number | undefined;
   /** Verdict of the newest diagnosis, where there was one. */
   readonly diagnosis: string | undefined;
+  /** Of the newest reading or sample block, and why it is not good. */
+  readonly quality: Quality;
+  readonly reason: QualityReason | undefined;
+  /** Of a waveform. */
+  readonly sampleRateHz: number | undefined;
+}
+
+/** A piece of signal. */
+export interface WaveformView {
+  readonly point: string;
+  readonly startTimeMs: number;
+  readonly sampleRateHz: number;
+  readonly unit: string;
+  readonly samples: Float32Array;
 }
 
 export interface AlarmView {

@@ -12,6 +12,9 @@ const point = (name: string, unit: string, rest: Partial<PointView> = {}): Point
   score: 1,
   threshold: 6,
   diagnosis: undefined,
+  quality: 'good',
+  reason: undefined,
+  sampleRateHz: undefined,
   ...rest,
 });
 

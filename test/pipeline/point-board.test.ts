@@ -54,7 +54,7 @@ describe('the board of points', () => {
     board.features('m.de.acceleration', 7, { rms: 0.13, peak: 1 }, 'g');
     board.score('m.de.acceleration', 7, score(9));
     board.diagnosis('m.de.acceleration', { fault: 'outer', confidence: 0.8, evidence: [], sentence: '' });
-    expect(board.machines(classOf)[0]!.points[0]).toEqual({
+    expect(board.machines(classOf)[0]!.points[0]).toMatchObject({
       point: 'm.de.acceleration',
       unit: 'g rms',
       value: 0.13,
