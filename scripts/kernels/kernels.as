@@ -5,10 +5,9 @@
  * nothing; every pointer is 16-byte aligned unless it says otherwise.
  */
 
-/** pffft_transform: the bins stay in pffft's own order, which saves a pass over them. */
-declare function transform(setup: usize, input: usize, output: usize, work: usize, direction: i32): void;
+import { powerOfReal } from './fft';
 
-const FORWARD: i32 = 0;
+export { complexTransform, realForward } from './fft';
 
 /** out[i] = samples[i] * window[i]; `samples` need not be aligned, `length` is a multiple of 32. */
 function applyWindow(samples: usize, window: usize, out: usize, length: i32): void {
@@ -22,48 +21,6 @@ function applyWindow(samples: usize, window: usize, out: usize, length: i32): vo
     window += 64;
     out += 64;
   }
-}
-
-/** re² + im² of the four bins at `place`. */
-function squared(place: usize): v128 {
-  const re = v128.load(place);
-  const im = v128.load(place, 16);
-  return f32x4.add(f32x4.mul(re, re), f32x4.mul(im, im));
-}
-
-/**
- * Power of each bin, from 0 to length / 2, in ascending order. Of every 8 vectors that pffft leaves, the bins of the
- * first and third pair ascend from 0 and from length/4; those of the second and fourth descend from length/4 and
- * length/2, but that the very first of each belongs to the other end of its quarter.
- */
-function powerOf(bins: usize, power: usize, length: i32): void {
-  const quarter: usize = (<usize>length) >> 1; // bytes of length / 8 bins
-  let low = power;
-  let fallA = power + 2 * quarter - 12;
-  let rise = power + 2 * quarter;
-  let fallB = power + 4 * quarter - 12;
-  const nyquist = f32.load(bins, 16);
-  const atZero = f32.load(bins);
-  const blocks = length >> 5;
-  for (let k = 0; k < blocks; k++) {
-    const second = squared(bins + 32);
-    const fourth = squared(bins + 96);
-    v128.store(fallA, i32x4.shuffle(second, second, 3, 2, 1, 0));
-    v128.store(fallB, i32x4.shuffle(fourth, fourth, 3, 2, 1, 0));
-    v128.store(low, squared(bins));
-    v128.store(rise, squared(bins + 64));
-    if (k == 0) {
-      f32.store(power + quarter, f32x4.extract_lane(second, 0));
-      f32.store(power + 3 * quarter, f32x4.extract_lane(fourth, 0));
-    }
-    bins += 128;
-    low += 16;
-    rise += 16;
-    fallA -= 16;
-    fallB -= 16;
-  }
-  f32.store(power, atZero * atZero);
-  f32.store(power + 4 * quarter, nyquist * nyquist);
 }
 
 /** Sum of weights[i] * power[i]; `power` need not be aligned, `count` is a multiple of 4, not 0. */
@@ -105,15 +62,14 @@ function decibels(x: v128): v128 {
  * `samples` need not be aligned; frame n begins at sample n * hop. `power` has room for length / 2 + 8 floats.
  */
 export function melEnergies(
-  setup: usize,
   samples: usize,
   frames: i32,
   hop: i32,
   length: i32,
   window: usize,
   data: usize,
-  bins: usize,
   work: usize,
+  table: usize,
   power: usize,
   bands: usize,
   bandCount: i32,
@@ -121,9 +77,7 @@ export function melEnergies(
 ): void {
   for (let frame = 0; frame < frames; frame++) {
     applyWindow(samples, window, data, length);
-    // Into another place: pffft would copy what it makes in its own.
-    transform(setup, data, bins, work, FORWARD);
-    powerOf(bins, power, length);
+    powerOfReal(data, work, table, power, length);
     let band = bands;
     for (let m = 0; m < bandCount; m++) {
       const from = <usize>i32.load(band);

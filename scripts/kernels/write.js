@@ -3,12 +3,13 @@ import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const compiled = readFileSync(process.argv[2]);
-const source = readFileSync(new URL('kernels.as', import.meta.url));
-const sha256 = createHash('sha256').update(source).digest('hex');
+const hash = createHash('sha256');
+for (const source of ['kernels.as', 'fft.as']) hash.update(readFileSync(new URL(source, import.meta.url)));
+const sha256 = hash.digest('hex');
 const text = compiled.toString('base64').replace(/.{100}/g, (line) => `${line}' +\n  '`);
 writeFileSync(
   new URL('../../src/features/kernels-wasm.ts', import.meta.url),
-  `/** Made by scripts/kernels/build.sh from scripts/kernels/kernels.as: do not edit. */
+  `/** Made by scripts/kernels/build.sh from scripts/kernels/*.as: do not edit. */
 
 export const KERNELS_SOURCE_SHA256 = '${sha256}';
 

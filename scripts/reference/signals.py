@@ -93,6 +93,29 @@ def spectra():
     return {"seed": 13, "length": n, "sampleRateHz": rate, "segment": 512, "step": 16, "cases": cases, "gains": gains}
 
 
+def transforms():
+    """Bins of numpy's transforms: every power of two that the kernel does, and some lengths of other factors."""
+    cases = []
+    for n in [2**k for k in range(5, 17)] + [96, 480, 7200, 9600]:
+        x = noise(n, 14).astype(np.float32).astype(np.float64)
+        real = np.fft.rfft(x)
+        bins = sorted({0, 1, 2, 3, 4, 5, 7, 8, n // 8 - 1, n // 8, n // 4 - 1, n // 4, n // 4 + 1, n // 2 - 5, n // 2 - 4, n // 2 - 1, n // 2})
+        z = x[: n // 2] + 1j * x[n // 2 :]
+        each = sorted({0, 1, 3, 4, n // 8, n // 4 - 1, n // 4, n // 2 - 4, n // 2 - 1})
+        inverse = np.fft.ifft(z) * len(z)
+        cases.append(
+            {
+                "length": n,
+                "bins": bins,
+                "real": [[round(float(v.real), 9), round(float(v.imag), 9)] for v in real[bins]],
+                "places": each,
+                "complex": [[round(float(v.real), 9), round(float(v.imag), 9)] for v in np.fft.fft(z)[each]],
+                "inverse": [[round(float(v.real), 9), round(float(v.imag), 9)] for v in inverse[each]],
+            }
+        )
+    return {"seed": 14, "cases": cases}
+
+
 def log_mel():
     x = voice(6000, 16000)
     cases = []
@@ -136,6 +159,7 @@ def write(folder):
         "filters": filters(),
         "resampling": resampling(),
         "spectra": spectra(),
+        "transforms": transforms(),
         "logMel": log_mel(),
         "endaq": by_endaq(),
     }

@@ -1,10 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { SmEdgeError } from '../base/errors.js';
+import { fftTables, isKernelLength } from './fft-tables.js';
 import { KERNELS_WASM } from './kernels-wasm.js';
 
 /**
- * Fourier transforms of float32 data by pffft (FFTPACK's algorithm with SIMD, compiled to WebAssembly).
- * A plan owns its buffer inside the WebAssembly memory; the transform runs in place and allocates nothing.
+ * Fourier transforms of float32 data: powers of two by the kernel of scripts/kernels/fft.as, other lengths and engines
+ * without SIMD by pffft (FFTPACK's algorithm, compiled to WebAssembly). Both live in one memory and give the same form.
+ * A plan owns its buffer inside that memory; the transform runs in place and allocates nothing.
  */
 
 /** Part of the engine, though not of ECMAScript, so that the language's types lack it. */
@@ -25,8 +27,6 @@ export interface FftLibrary {
   _pffft_aligned_free(pointer: number): void;
   _pffft_new_setup(length: number, transform: number): number;
   _pffft_destroy_setup(setup: number): void;
-  /** As `_pffft_transform_ordered`, but the bins stay in the library's own order. */
-  readonly _pffft_transform: FftLibrary['_pffft_transform_ordered'];
   _pffft_transform_ordered(
     setup: number,
     input: number,
@@ -38,18 +38,21 @@ export interface FftLibrary {
   kernels?: Kernels;
 }
 
-/** scripts/kernels/kernels.as says what they do; every number but counts is a place in the memory. */
+/** scripts/kernels says what they do; every number but counts is a place in the memory. */
 export interface Kernels {
+  /** In place: packed as `RealFft` tells. */
+  realForward(data: number, work: number, table: number, length: number): void;
+  /** In place, real and imaginary parts interleaved, unscaled. */
+  complexTransform(data: number, work: number, table: number, points: number, inverse: number): void;
   melEnergies(
-    setup: number,
     samples: number,
     frames: number,
     hop: number,
     length: number,
     window: number,
     data: number,
-    bins: number,
     work: number,
+    table: number,
     power: number,
     bands: number,
     bandCount: number,
@@ -79,7 +82,7 @@ export function loadFft(): Promise<FftLibrary> {
   return library;
 }
 
-/** The library with SIMD, and the kernels linked to its memory and its transform: no JavaScript in between. */
+/** The library with SIMD, and the kernels in its memory. */
 async function loadSimd(): Promise<FftLibrary> {
   const file = new URL('pffft.wasm', import.meta.resolve('@echogarden/pffft-wasm/simd'));
   const { default: create } = await import('@echogarden/pffft-wasm/simd');
@@ -96,24 +99,11 @@ async function loadSimd(): Promise<FftLibrary> {
   });
   const memory = Object.values(pffft?.exports ?? {}).find((value) => value instanceof WebAssembly.Memory);
   if (memory === undefined) return loaded;
-  const transform = nativeTransform(loaded);
   const { instance } = await WebAssembly.instantiate(Buffer.from(KERNELS_WASM, 'base64'), {
     env: { memory },
-    kernels: { transform },
   });
   loaded.kernels = instance.exports as unknown as Kernels;
   return loaded;
-}
-
-/** The library replaces each of its functions by the one of the module at the first call. */
-function nativeTransform(pffft: FftLibrary): FftLibrary['_pffft_transform'] {
-  const length = 32;
-  const setup = pffft._pffft_new_setup(length, REAL);
-  const data = pffft._pffft_aligned_malloc(length * 8);
-  pffft._pffft_transform(setup, data, data, data + length * 4, FORWARD);
-  pffft._pffft_aligned_free(data);
-  pffft._pffft_destroy_setup(setup);
-  return pffft._pffft_transform;
 }
 
 /** Smallest factor of two in a length that pffft transforms: 2^5 for real input, 2^4 for complex. */
@@ -145,13 +135,20 @@ export function fftLengthAtLeast(limit: number, kind: 'real' | 'complex' = 'real
   return length;
 }
 
+/** Between the two buffers of the kernel, bytes: without it they would compete for the same lines of the cache. */
+const APART_BYTES = 1024;
+
 abstract class Plan {
   readonly length: number;
   readonly #pffft: FftLibrary;
-  readonly #setup: number;
+  readonly #transform: number;
+  readonly #floats: number;
+  /** Where the kernel's factors are; undefined where pffft transforms this length. */
+  readonly #table: number | undefined;
   readonly #data: number;
   readonly #work: number;
-  readonly #floats: number;
+  /** pffft's plan: made at once where the kernel does not serve, else with the first inverse of real samples. */
+  #setup: number | undefined;
   #view: Float32Array;
   #open = true;
 
@@ -161,13 +158,18 @@ abstract class Plan {
       throw new SmEdgeError('FFT_LENGTH', `pffft has no ${kind} transform of ${length} points`);
     this.length = length;
     this.#pffft = pffft;
+    this.#transform = transform;
     this.#floats = transform === REAL ? length : 2 * length;
-    this.#setup = pffft._pffft_new_setup(length, transform);
-    this.#data = pffft._pffft_aligned_malloc(this.#floats * 4);
+    const factors =
+      pffft.kernels !== undefined && isKernelLength(length, kind) ? fftTables(length, kind) : undefined;
+    const bytes = this.#floats * 4 + APART_BYTES;
     // pffft would take a missing work area from the stack, which in this build holds 64 KiB only.
-    this.#work = pffft._pffft_aligned_malloc(this.#floats * 4);
-    if (this.#setup === 0 || this.#data === 0 || this.#work === 0)
-      throw new SmEdgeError('FFT_MEMORY', `no memory for a transform of ${length} points`);
+    this.#data = pffft._pffft_aligned_malloc(2 * bytes + (factors?.byteLength ?? 0));
+    if (this.#data === 0) throw this.#noMemory();
+    this.#work = this.#data + bytes;
+    if (factors === undefined) this.#setup = this.#newSetup();
+    else pffft.HEAPF32.set(factors, (this.#data + 2 * bytes) >> 2);
+    this.#table = factors === undefined ? undefined : this.#data + 2 * bytes;
     this.#view = this.#newView();
   }
 
@@ -178,21 +180,43 @@ abstract class Plan {
   }
 
   forward(): void {
-    this.#pffft._pffft_transform_ordered(this.#setup, this.#data, this.#data, this.#work, FORWARD);
+    this.#run(FORWARD);
   }
 
   /** Unscaled: forward and inverse together multiply by `length`. */
   inverse(): void {
-    this.#pffft._pffft_transform_ordered(this.#setup, this.#data, this.#data, this.#work, BACKWARD);
+    this.#run(BACKWARD);
   }
 
   /** Gives the memory back. Idempotent; the plan is of no use afterwards. */
   close(): void {
     if (!this.#open) return;
     this.#open = false;
-    this.#pffft._pffft_aligned_free(this.#work);
     this.#pffft._pffft_aligned_free(this.#data);
-    this.#pffft._pffft_destroy_setup(this.#setup);
+    if (this.#setup !== undefined) this.#pffft._pffft_destroy_setup(this.#setup);
+  }
+
+  #run(direction: number): void {
+    const table = this.#table;
+    if (table !== undefined && this.#transform === COMPLEX)
+      this.#pffft.kernels!.complexTransform(this.#data, this.#work, table, this.length, direction);
+    else if (table !== undefined && direction === FORWARD)
+      this.#pffft.kernels!.realForward(this.#data, this.#work, table, this.length);
+    else {
+      this.#setup ??= this.#newSetup();
+      this.#pffft._pffft_transform_ordered(this.#setup, this.#data, this.#data, this.#work, direction);
+    }
+  }
+
+  #newSetup(): number {
+    const setup = this.#pffft._pffft_new_setup(this.length, this.#transform);
+    if (setup !== 0) return setup;
+    this.#pffft._pffft_aligned_free(this.#data);
+    throw this.#noMemory();
+  }
+
+  #noMemory(): SmEdgeError {
+    return new SmEdgeError('FFT_MEMORY', `no memory for a transform of ${this.length} points`);
   }
 
   #newView(): Float32Array {

@@ -1,5 +1,6 @@
 import { SmEdgeError } from '../base/errors.js';
-import { type FftLibrary, isFftLength, type Kernels } from './fft.js';
+import type { FftLibrary, Kernels } from './fft.js';
+import { fftTables, isKernelLength } from './fft-tables.js';
 import { melFilterBank } from './mel.js';
 import { MelSpectrogram, type MelSpectrogramOptions, toDecibels } from './mel-spectrogram.js';
 import { createWindow } from './window.js';
@@ -16,7 +17,6 @@ export interface LogMel {
 const TOP_DB = 80;
 /** librosa's `amin`. */
 const LEAST = 1e-10;
-const REAL = 0;
 
 /**
  * In WebAssembly, one call for the whole spectrogram in float32, where the engine has SIMD: within 1e-4 dB of float64
@@ -24,7 +24,7 @@ const REAL = 0;
  */
 export function createLogMel(library: FftLibrary, length: number, options: MelSpectrogramOptions): LogMel {
   const { kernels } = library;
-  if (kernels !== undefined && options.transformLength % 32 === 0)
+  if (kernels !== undefined && isKernelLength(options.transformLength, 'real'))
     return new BatchedLogMel(library, kernels, length, options);
   const spectrogram = new MelSpectrogram(library, length, options);
   return {
@@ -47,7 +47,6 @@ class BatchedLogMel implements LogMel {
   readonly #length: number;
   readonly #hop: number;
   readonly #transformLength: number;
-  readonly #setup: number;
   /** One piece of memory for everything, and where in it each part begins, bytes. */
   readonly #base: number;
   readonly #at;
@@ -57,7 +56,6 @@ class BatchedLogMel implements LogMel {
 
   constructor(library: FftLibrary, kernels: Kernels, length: number, options: MelSpectrogramOptions) {
     const { transformLength: n, hop } = options;
-    if (!isFftLength(n)) throw new SmEdgeError('FFT_LENGTH', `pffft has no real transform of ${n} points`);
     this.#library = library;
     this.#kernels = kernels;
     this.#length = length;
@@ -69,12 +67,13 @@ class BatchedLogMel implements LogMel {
     this.bands = options.count;
     const filters = melFilterBank(options);
     const weights = filters.reduce((sum, filter) => sum + paddedWeights(filter.weights.length), 0);
+    const factors = fftTables(n, 'real');
     const parts = {
       samples: padded(this.#lead + length + n),
       window: n,
       data: n,
-      bins: n,
       work: n,
+      factors: factors.length,
       power: padded(n / 2 + 8),
       table: padded(3 * this.bands),
       weights,
@@ -88,14 +87,14 @@ class BatchedLogMel implements LogMel {
         return [name, place];
       }),
     ) as Record<keyof typeof parts, number>;
-    this.#setup = library._pffft_new_setup(n, REAL);
     this.#base = library._pffft_aligned_malloc(floats * 4);
-    if (this.#setup === 0 || this.#base === 0)
+    if (this.#base === 0)
       throw new SmEdgeError('FFT_MEMORY', `no memory for a spectrogram of ${length} samples`);
     this.#at = at;
 
     const memory = library.HEAPF32.subarray(this.#base >> 2, (this.#base >> 2) + floats).fill(0);
     memory.set(createWindow('hann', n).values, at.window >> 2);
+    memory.set(factors, at.factors >> 2);
     const table = new Int32Array(memory.buffer, this.#base + at.table, 3 * this.bands);
     let weightAt = at.weights;
     filters.forEach((filter, m) => {
@@ -114,15 +113,14 @@ class BatchedLogMel implements LogMel {
     const at = this.#at;
     memory.set(samples, (base + at.samples) / 4 + this.#lead);
     this.#kernels.melEnergies(
-      this.#setup,
       base + at.samples,
       this.frames,
       this.#hop,
       this.#transformLength,
       base + at.window,
       base + at.data,
-      base + at.bins,
       base + at.work,
+      base + at.factors,
       base + at.power,
       base + at.table,
       this.bands,
@@ -137,6 +135,5 @@ class BatchedLogMel implements LogMel {
     if (!this.#open) return;
     this.#open = false;
     this.#library._pffft_aligned_free(this.#base);
-    this.#library._pffft_destroy_setup(this.#setup);
   }
 }
