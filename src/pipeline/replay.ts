@@ -1,11 +1,11 @@
 import type { AlarmEngine, AlarmTransition } from '../alarms/engine.js';
 import { type Diagnosis, diagnose } from '../diagnosis/diagnose.js';
-import { createExtractor } from '../features/extractor.js';
-import type { AnalysisSpec, BearingGeometry, Extractor, FeatureVector } from '../features/spec.js';
+import type { AnalysisSpec, FeatureVector } from '../features/spec.js';
 import type { Score } from '../scoring/score.js';
-import type { RecordedBearing, Recording, RecordingSet, TableRow } from '../signals/recording-set.js';
+import type { Recording, RecordingSet, TableRow } from '../signals/recording-set.js';
 import type { Assessor } from './assessor.js';
-import { analysisSpecOf, type MachineRegistry, type PointContext } from './machines.js';
+import type { MachineRegistry } from './machines.js';
+import { RecordingAnalysis } from './recording-windows.js';
 
 /** One line of `replay`'s output; each names the recording that it comes from. */
 export type ReplayLine =
@@ -86,43 +86,34 @@ function inOrderOfTime<E extends { readonly startedAt?: string | undefined }>(en
   return [...undated, ...dated.sort((a, b) => Date.parse(a.startedAt!) - Date.parse(b.startedAt!))];
 }
 
-const MOST_EXTRACTORS = 4;
-
 class Run {
   readonly #deps: ReplayDeps;
-  readonly #extractors = new Map<string, Extractor>();
+  readonly #analysis: RecordingAnalysis;
   readonly #counts = { recordings: 0, tables: 0, windows: 0, readings: 0, anomalous: 0, alarms: 0 };
   readonly #diagnoses: Record<string, number> = {};
 
   constructor(deps: ReplayDeps) {
     this.#deps = deps;
+    this.#analysis = new RecordingAnalysis(deps.machines, deps.configured);
   }
 
   async *recording(recording: Recording): AsyncGenerator<ReplayLine> {
     const { assessor, alarms } = this.#deps;
-    const { file, point, sampleRateHz, unit, quantity } = recording;
+    const { file, point } = recording;
     this.#counts.recordings++;
     if (recording.entry.startedAt === undefined) {
       assessor.forget(point);
       alarms.forget(point);
     }
-    const context = this.#contextOf(recording);
-    const spec: AnalysisSpec = {
-      ...analysisSpecOf(context, sampleRateHz, unit),
-      quantity,
-    };
+    const context = this.#analysis.contextOf(recording);
     for (const block of recording.blocks) {
-      const windows = cut(block.samples, spec.blockLength);
-      const blockSpec = { ...spec, blockLength: windows[0]?.length ?? 0 };
-      if (blockSpec.blockLength === 0) continue;
-      const extractor = await this.#extractorFor(blockSpec);
-      for (const [index, samples] of windows.entries()) {
-        const timeMs = block.startTimeMs + (index * blockSpec.blockLength * 1000) / sampleRateHz;
-        const features = extractor.extract(samples);
+      const spec = this.#analysis.specOf(recording, context, block);
+      if (spec.blockLength === 0) continue;
+      for await (const { timeMs, features } of this.#analysis.windows(block, spec)) {
         this.#counts.windows++;
         const time = isoTime(timeMs);
         yield { kind: 'features', recording: file, time, point, features };
-        const { scores, worst } = await assessor.window(context, blockSpec, features);
+        const { scores, worst } = await assessor.window(context, spec, features);
         yield* this.#scoreLines(file, time, point, scores);
         if (worst !== undefined) {
           const transitions = alarms.evaluateScore({ ...worst, point, timeMs });
@@ -131,7 +122,7 @@ class Run {
       }
       // A snapshot is a look of its own at the machine; a whole recording is one.
       // It takes the samples in one piece: the more turns of the shaft, the finer the verdict.
-      yield await this.#diagnosisLine(recording, block.startTimeMs, [block.samples], blockSpec);
+      yield await this.#diagnosisLine(recording, block.startTimeMs, [block.samples], spec);
     }
   }
 
@@ -161,8 +152,7 @@ class Run {
   }
 
   close(): void {
-    for (const extractor of this.#extractors.values()) extractor.close();
-    this.#extractors.clear();
+    this.#analysis.close();
   }
 
   summary(): ReplayLine {
@@ -172,30 +162,6 @@ class Run {
       ...this.#counts,
       diagnoses: this.#diagnoses,
     };
-  }
-
-  #contextOf({ point, quantity, speedRpm, bearing }: Recording): PointContext {
-    const known = this.#deps.machines.contextOf(point);
-    if (this.#deps.configured && (known.speedRpm !== undefined || known.bearing !== undefined)) return known;
-    const { speedRpm: _speed, bearing: _bearing, ...rest } = known;
-    return {
-      ...rest,
-      quantity,
-      ...(speedRpm === undefined ? {} : { speedRpm }),
-      ...(bearing === undefined ? {} : { bearing: geometryOf(bearing) }),
-    };
-  }
-
-  async #extractorFor(spec: AnalysisSpec): Promise<Extractor> {
-    const key = JSON.stringify(spec);
-    let extractor = this.#extractors.get(key);
-    if (extractor === undefined) {
-      extractor = await createExtractor(spec);
-      // Few are enough: sets are grouped by rig, and a plan holds tables of the size of a block.
-      if (this.#extractors.size >= MOST_EXTRACTORS) this.close();
-      this.#extractors.set(key, extractor);
-    }
-    return extractor;
   }
 
   async #diagnosisLine(
@@ -239,24 +205,4 @@ class Run {
   }
 }
 
-function geometryOf({ multipliers, ...geometry }: RecordedBearing): BearingGeometry {
-  const { balls, ballDiameterMm, pitchDiameterMm, contactAngleDeg } = geometry;
-  return {
-    balls,
-    ballDiameterMm,
-    pitchDiameterMm,
-    contactAngleDeg,
-    ...(multipliers === undefined ? {} : { multipliers }),
-  };
-}
-
 const isoTime = (timeMs: number): string => new Date(timeMs).toISOString();
-
-/** Consecutive windows of `length`; a signal that is shorter is one window; what is left over at the end is not used. */
-function cut(samples: Float32Array, length: number): Float32Array[] {
-  if (samples.length <= length) return samples.length === 0 ? [] : [samples];
-  const windows: Float32Array[] = [];
-  for (let from = 0; from + length <= samples.length; from += length)
-    windows.push(samples.subarray(from, from + length));
-  return windows;
-}
