@@ -11,6 +11,7 @@ const VERBS: readonly { readonly name: string; load(): Promise<{ register: Regis
   { name: 'simulate', load: () => import('./simulate.js') },
   { name: 'features', load: () => import('./features.js') },
   { name: 'replay', load: () => import('./replay.js') },
+  { name: 'evaluate', load: () => import('./evaluate.js') },
   { name: 'models', load: () => import('./models.js') },
   { name: 'alarms', load: () => import('./alarms.js') },
   { name: 'events', load: () => import('./events.js') },

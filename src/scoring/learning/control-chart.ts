@@ -46,6 +46,15 @@ const FARTHEST_DRIFT = 3;
 const LEAST_DEGREES = 4;
 /** Half a decibel, as a natural logarithm of an amplitude, and of a power. */
 const LEAST_CHANGE = { amplitude: Math.LN10 / 40, power: Math.LN10 / 20, value: 0 } as const;
+/**
+ * 8 dB, a factor of 2.5, over what is usual is a change of condition whatever the scatter was: the step by which level
+ * criteria are customarily graded. A level that drifts too much to have limits of its own still has this one.
+ */
+const MOST_CHANGE = {
+  amplitude: (8 / 20) * Math.LN10,
+  power: (8 / 10) * Math.LN10,
+  value: Number.POSITIVE_INFINITY,
+} as const;
 const SMALLEST = 1e-12;
 
 const channelSchema = z.strictObject({
@@ -179,8 +188,11 @@ function fitChannel(channel: ChartChannel, values: Float64Array, options: ChartO
   const spread = deviation * Math.sqrt(memory * (1 / window + 1 / n));
   const degrees = Math.max(LEAST_DEGREES, n / memory - 1);
   const statistical = spread * studentQuantile(options.falseAlarmProbability / 2, degrees);
-  const judged = n / memory >= options.minimumIndependent;
-  const limit = Math.max(statistical, log ? LEAST_CHANGE[kind] : 0);
+  const known = n / memory >= options.minimumIndependent;
+  const judged = known || (log && kind !== 'value');
+  const limit = log
+    ? Math.min(known ? Math.max(statistical, LEAST_CHANGE[kind]) : MOST_CHANGE[kind], MOST_CHANGE[kind])
+    : statistical;
   const lambda = 2 / (window + 1);
   return {
     name,

@@ -1,0 +1,77 @@
+import { diagnose } from '../../diagnosis/diagnose.js';
+import type { FeatureVector } from '../../features/spec.js';
+import type { Recording } from '../../signals/recording-set.js';
+import type { RecordingAnalysis } from '../recording-windows.js';
+import { type FitRule, rowsToFit } from './fit-rule.js';
+import type { EvaluationPart } from './result.js';
+import { judgeSeries, type Series } from './series.js';
+
+/** Snapshots from where on a recording is a life, and not a handful of looks at a machine. */
+export const LEAST_SNAPSHOTS = 50;
+
+/** What a bearing's life is told by: the levels of the signal and of its bands, and how impulsive it is (ISO 13373-2). */
+const LEVELS = /^(rms|band\..*\.rms)$/;
+const SHAPES = /^(kurtosis|skewness|crestFactor|shapeFactor|impulseFactor|clearanceFactor)$/;
+
+/** The first alarm of a life is the one that counts. */
+const LATCHED = Number.POSITIVE_INFINITY;
+
+/** Features of one snapshot: the mean of its windows. */
+function meanOf(rows: readonly FeatureVector[]): FeatureVector {
+  const names = Object.keys(rows[0] ?? {});
+  return Object.fromEntries(
+    names.map((name) => [name, rows.reduce((sum, row) => sum + (row[name] ?? Number.NaN), 0) / rows.length]),
+  );
+}
+
+/** A recording of many snapshots, from new to failure or to today: judged snapshot after snapshot. */
+export async function evaluateLife(
+  recording: Recording,
+  analysis: RecordingAnalysis,
+  rule: FitRule,
+): Promise<EvaluationPart> {
+  const { file, point, label, entry } = recording;
+  const context = analysis.contextOf(recording);
+  const snapshots: FeatureVector[] = [];
+  for (const block of recording.blocks) {
+    const rows: FeatureVector[] = [];
+    for await (const { features } of analysis.windows(block, analysis.specOf(recording, context, block)))
+      rows.push(features);
+    snapshots.push(meanOf(rows));
+  }
+  const names = Object.keys(snapshots[0] ?? {}).filter((name) => LEVELS.test(name) || SHAPES.test(name));
+  const series: Series = {
+    file,
+    channels: names.map((name) => ({
+      name: `${point} ${name}`,
+      kind: LEVELS.test(name) ? ('amplitude' as const) : ('value' as const),
+    })),
+    timesMs: recording.blocks.map(({ startTimeMs }) => startTimeMs),
+    rows: snapshots.map((features) => names.map((name) => features[name] ?? Number.NaN)),
+    truths: snapshots.map(() => undefined),
+    endsInFailure: /fail/i.test(label ?? ''),
+  };
+  const { scores, detections } = judgeSeries(series, rowsToFit(rule, series.timesMs, series.truths), LATCHED);
+  const score = Math.max(0, ...scores);
+  const anomalous = score > 1;
+  const at = anomalous
+    ? recording.blocks.length - scores.length + scores.findIndex((value) => value > 1)
+    : -1;
+  const block = recording.blocks.at(at)!;
+  const { fault, confidence } = await diagnose([block.samples], analysis.specOf(recording, context, block));
+  return {
+    judged: series.endsInFailure ? [{ score, anomalous, truth: true }] : [],
+    detections,
+    perRecording: [
+      {
+        file,
+        point,
+        label: entry.label ?? null,
+        score,
+        threshold: 1,
+        anomalous,
+        diagnosis: { fault, confidence },
+      },
+    ],
+  };
+}
