@@ -1,3 +1,4 @@
+import { LEAST_VALUES } from '../../scoring/learning/control-chart.js';
 import type { Judged } from '../../scoring/learning/ranking.js';
 import type { RecordingSet, TableEntry } from '../../signals/recording-set.js';
 import { type FitRule, rowsToFit } from './fit-rule.js';
@@ -36,6 +37,12 @@ export function evaluateTable(
 ): EvaluationPart {
   const { file, truths } = series;
   const fit = learned === undefined ? rowsToFit(rule, series.timesMs, truths) : 0;
+  const label = truths.includes(true) ? 'anomalous' : truths.includes(false) ? 'normal' : null;
+  const base = { file, point: null, label, threshold: 1, diagnosis: null };
+  if ((learned?.length ?? fit) < LEAST_VALUES || fit >= truths.length) {
+    const remark = `${learned?.length ?? fit} of ${truths.length} rows to learn from: at least ${LEAST_VALUES} are needed, and some to judge`;
+    return { judged: [], detections: [], perRecording: [{ ...base, score: null, anomalous: null, remark }] };
+  }
   const { scores, detections } = judgeSeries(series, fit, joinMs, learned);
   const judged: Judged[] = [];
   scores.forEach((score, i) => {
@@ -46,17 +53,7 @@ export function evaluateTable(
   return {
     judged,
     detections,
-    perRecording: [
-      {
-        file,
-        point: null,
-        label: truths.includes(true) ? 'anomalous' : truths.includes(false) ? 'normal' : null,
-        score,
-        threshold: 1,
-        anomalous: score > 1,
-        diagnosis: null,
-      },
-    ],
+    perRecording: [{ ...base, score, anomalous: score > 1 }],
     windows: windowsOf(series, fit, detections),
   };
 }

@@ -39,8 +39,9 @@ export const CHART_OPTIONS: ChartOptions = {
 /** Values of the averaging window at least, and in autocorrelation times. */
 const LEAST_WINDOW = 9;
 const WINDOW_TIMES = 5;
-/** One wild value moves the average no further than this many standard deviations would. */
+/** One wild value moves the average no further than so many standard deviations would, or than so many limits. */
 const CLIP = 4;
+const CLIP_LIMITS = 1.5;
 /** The base follows healthy drift this far from where it was learned, in standard deviations, and no further. */
 const FARTHEST_DRIFT = 3;
 const LEAST_DEGREES = 4;
@@ -165,7 +166,7 @@ export class ControlChart {
 }
 
 /** Values below which a channel is not judged. */
-const LEAST_VALUES = 30;
+export const LEAST_VALUES = 30;
 
 function finiteOf(column: ArrayLike<number>): Float64Array {
   return Float64Array.from(Array.from(column).filter(Number.isFinite));
@@ -222,7 +223,7 @@ function stepChannel(state: ChannelState, value: number, learn: boolean): number
   const { deviation, limit } = state;
   if (Number.isFinite(value)) {
     const x = state.log ? Math.log(Math.max(value, SMALLEST)) : value;
-    state.average += state.lambda * clip(x - state.average, CLIP * deviation);
+    state.average += state.lambda * clip(x - state.average, Math.max(CLIP * deviation, CLIP_LIMITS * limit));
     const inControl = Math.abs(state.average - state.base) < limit;
     const score = (state.average - state.base) / limit;
     // A fault that grows is out of control before the base, which follows by 1/n a value and so far only, has followed it.
