@@ -7,6 +7,9 @@ const PART: Readonly<Partial<Record<Fault, string>>> = {
   cage: 'the cage of the bearing runs unevenly',
 };
 
+/** Below it any machine is as good as new: zone A of the smallest ones ends there (ISO 10816-1, class I), mm/s RMS. */
+const SLIGHT_MM_PER_S = 0.71;
+
 const SHAFT: Readonly<Partial<Record<Fault, string>>> = {
   unbalance: 'Unbalance: most of the vibration is one pulse a turn. Clean the rotor, then balance it.',
   misalignment: 'Misalignment: the vibration has two pulses a turn. Check the alignment of the coupling.',
@@ -17,6 +20,9 @@ const SHAFT: Readonly<Partial<Record<Fault, string>>> = {
 
 /** The verdict in one sentence that a technician understands. */
 export function faultSentence(fault: Fault, evidence: readonly Evidence[], shaftHz: number): string {
+  const velocity = evidence[0]?.value ?? 0;
+  if (fault === 'unbalance' && velocity < SLIGHT_MM_PER_S)
+    return `Slight unbalance: one pulse a turn of ${velocity.toFixed(2)} mm/s leads the vibration. It does no harm (zone A); balance the rotor when it grows.`;
   const shaft = SHAFT[fault];
   if (shaft !== undefined) return shaft;
   const line = evidence[0];

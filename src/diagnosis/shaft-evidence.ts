@@ -100,7 +100,8 @@ export function shaftEvidence(
     first.velocity ** 2 >= orders.slice(1).reduce((sum, { velocity }) => sum + velocity ** 2, 0) &&
     share(first) >= DOMINANT_SHARE
   ) {
-    const severity = total < NOTICEABLE_MM_PER_S ? 0.6 : 0.9;
+    // Most sound rotors have a little of it.
+    const severity = total < NOTICEABLE_MM_PER_S ? 0.5 : 0.9;
     return { fault: 'unbalance', confidence: share(first) ** 0.25 * severity, lines: [describe(first)] };
   }
   return undefined;

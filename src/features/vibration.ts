@@ -159,8 +159,11 @@ export function createVibrationExtractor(library: FftLibrary, spec: AnalysisSpec
     const high = Math.min(VELOCITY_BAND_HZ.high, nyquistHz);
     const velocity2 = bandMeanSquare(power, binHz, velocityLowHz, high, toVelocity);
     features.velocityRmsMmPerS = Math.sqrt(velocity2) * toSi * 1e3;
-    if (spec.machine !== undefined) features.isoZone = isoZone(features.velocityRmsMmPerS, spec.machine);
     const displacement2 = bandMeanSquare(power, binHz, velocityLowHz, high, toVelocity - 1);
+    if (spec.machine !== undefined) {
+      const displacementRmsUm = Math.sqrt(displacement2) * toSi * 1e6;
+      features.isoZone = isoZone(features.velocityRmsMmPerS, spec.machine, displacementRmsUm);
+    }
     // Peak to peak of the sine of the same RMS: 2√2 times it, as ISO 20816-1 converts single-frequency motion.
     features.displacementPeakToPeakUm = Math.sqrt(displacement2) * 2 * Math.SQRT2 * toSi * 1e6;
   }
