@@ -227,6 +227,7 @@ export class Gateway {
       folder: config.storage.path,
       clock,
       metrics,
+      onDisk: (error) => watch.disk(error),
       onDamage: (finding) => {
         logger.error({ finding }, 'the database is damaged');
         watch.damageFound().catch((thrown) => {
@@ -240,6 +241,7 @@ export class Gateway {
       metrics,
       store,
       health,
+      makeRoom: () => housekeeping.makeRoom(),
     });
     const bus = new EventBus({
       gatewayId: config.gateway.id,
@@ -311,7 +313,6 @@ export class Gateway {
       store,
       assessor,
       config: config.storage,
-      health,
       watch,
     });
     return {

@@ -1,8 +1,7 @@
 import { toSmEdgeError } from '../base/errors.js';
 import type { Metrics } from '../base/metrics.js';
-import type { SampleBlock } from '../signals/sample-block.js';
 import { type CaptureCut, TriggerCapture } from '../signals/trigger-capture.js';
-import type { Store } from '../storage/store.js';
+import type { BlockRow, Store } from '../storage/store.js';
 import type { Channel } from './channel.js';
 
 /** What set a capture off. */
@@ -153,7 +152,12 @@ export class Captures {
       cut,
       causes,
     };
-    const blocks: SampleBlock[] = [];
+    const [first] = causes;
+    const why =
+      first === undefined
+        ? {}
+        : { trigger: first.trigger, ...(first.eventId === undefined ? {} : { eventId: first.eventId }) };
+    const blocks: BlockRow[] = [];
     for (let from = 0; !stored && from < samples.length; from += BLOCK_SAMPLES)
       blocks.push({
         point,
@@ -162,6 +166,7 @@ export class Captures {
         unit,
         samples: samples.slice(from, from + BLOCK_SAMPLES),
         quality: 'good',
+        ...why,
       });
     try {
       const key = `${CAPTURE_PREFIX}${point}:${await this.#slotOf(point)}`;

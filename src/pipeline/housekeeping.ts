@@ -4,7 +4,7 @@ import { toErrorRecord } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { Metrics } from '../base/metrics.js';
 import type { StorageConfig } from '../storage/config.js';
-import type { StoreHealth } from '../storage/health.js';
+import { budgetView, diskUsage } from '../storage/disk-usage.js';
 import type { Store } from '../storage/store.js';
 import type { Assessor } from './assessor.js';
 import type { StoreWatch } from './store-watch.js';
@@ -16,7 +16,6 @@ export interface HousekeepingDeps {
   readonly store: Store;
   readonly assessor: Assessor;
   readonly config: StorageConfig;
-  readonly health: StoreHealth;
   readonly watch: StoreWatch;
 }
 
@@ -30,6 +29,8 @@ export class Housekeeping {
   readonly #deps: HousekeepingDeps;
   readonly #bytes;
   readonly #shed;
+  /** Pages in use and the log, as of the last retention. */
+  #databaseBytes: number | undefined;
   #tasks: ScheduledTask[] = [];
 
   constructor(deps: HousekeepingDeps) {
@@ -63,25 +64,24 @@ export class Housekeeping {
 
   async #everyMinute(): Promise<void> {
     await this.#saveBaselines();
-    const { store, clock, config, logger, health, watch } = this.#deps;
-    await watch.refresh();
-    const { bytes, shed, overBudget } = await store.retention({
+    await this.#deps.watch.refresh();
+    await this.makeRoom();
+  }
+
+  /** Deletes what is too old, then what does not fit the budget or the disk. */
+  async makeRoom(): Promise<void> {
+    const { store, clock, config, watch } = this.#deps;
+    const before = await diskUsage(config.path);
+    const { databaseBytes } = budgetView(before, this.#databaseBytes ?? before.database, config.budget);
+    const { bytes, shed } = await store.retention({
       nowMs: clock.nowMs(),
-      budgetBytes: config.budget,
+      budgetBytes: databaseBytes,
       keepMs: config.keep,
     });
+    this.#databaseBytes = bytes;
     this.#bytes.set(bytes);
     for (const [kind, count] of Object.entries(shed)) this.#shed.inc({ kind }, count);
-    if (Object.keys(shed).length > 0)
-      logger.warn({ bytes, shed }, 'the budget is nearly used up: the oldest data went');
-    if (overBudget)
-      health.set({
-        condition: 'budget',
-        level: 'full',
-        state: 'degraded',
-        reason: `the store takes ${bytes} bytes, more than its budget of ${config.budget}`,
-      });
-    else health.clear('budget');
+    watch.budget(budgetView(await diskUsage(config.path), bytes, config.budget), shed);
   }
 
   /** The whole file; what is damaged is replaced by the store, and reported by who watches it. */

@@ -32,7 +32,7 @@ export interface LiveDeps {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly newId: NewId;
-  readonly store: Pick<Store, 'write' | 'fullness' | 'documents'>;
+  readonly store: Pick<Store, 'write' | 'save' | 'fullness' | 'documents'>;
   readonly analysis: AnalysisClient;
   readonly assessor: Assessor;
   readonly alarms: AlarmEngine;
@@ -368,7 +368,7 @@ export class LivePipeline implements IntakeSink {
   /** Stores what nobody waits for; what the store does not take is counted. */
   #save(batch: Parameters<Store['write']>[0]): void {
     this.#follow(
-      this.#deps.store.write(batch).catch((thrown) => {
+      this.#deps.store.save(batch).catch((thrown) => {
         this.#counters.unsaved.inc({ code: toSmEdgeError(thrown).code });
       }),
     );

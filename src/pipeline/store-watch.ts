@@ -1,11 +1,20 @@
 import { existsSync } from 'node:fs';
 import { type Clock, sleep } from '../base/clock.js';
-import { toErrorRecord } from '../base/errors.js';
+import { type ErrorRecord, toErrorRecord } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { Metrics } from '../base/metrics.js';
 import { damageSentence, damageTotals } from '../storage/damage-report.js';
+import type { BudgetLevel, BudgetView } from '../storage/disk-usage.js';
 import type { StoreHealth } from '../storage/health.js';
 import type { Store } from '../storage/store.js';
+
+const BUDGET_REASONS: Readonly<Record<Exclude<BudgetLevel, 'good'>, string>> = {
+  warn: '; from 90 % on the oldest data are deleted, raw waveforms first',
+  shed: '; the oldest data are being deleted, raw waveforms first',
+  full: '; nothing more may be deleted: enlarge storage.budget, shorten storage.keep, or take backups away',
+};
+
+const mebibytes = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
 
 export interface StoreWatchDeps {
   readonly clock: Clock;
@@ -13,6 +22,8 @@ export interface StoreWatchDeps {
   readonly metrics: Metrics;
   readonly store: Store;
   readonly health: StoreHealth;
+  /** Called when the disk is full: to delete what may go. */
+  readonly makeRoom: () => Promise<void>;
 }
 
 /** Between two slices of a salvage the storage thread belongs to the live data, milliseconds. */
@@ -20,11 +31,16 @@ const SALVAGE_PAUSE_MS = 20;
 /** After a slice that the disk did not take, milliseconds. */
 const SALVAGE_RETRY_MS = 30_000;
 
-/** Says how the store is: damaged files, and what has been read out of them. */
+/** While the disk takes nothing: how often room is made, or the file is opened again, milliseconds. */
+const RESCUE_MS = 10_000;
+
+/** Says how the store is: damaged files and what has been read out of them, the budget, and a disk that takes nothing. */
 export class StoreWatch {
   readonly #deps: StoreWatchDeps;
   readonly #gauges;
   readonly #abort = new AbortController();
+  #shed = false;
+  #rescue: Promise<void> | undefined;
   #salvage: Promise<void> | undefined;
 
   constructor(deps: StoreWatchDeps) {
@@ -35,6 +51,8 @@ export class StoreWatch {
       salvaged: metrics.gauge('sm_edge_storage_salvaged_rows', 'Rows read out of damaged databases.', [
         'table',
       ]),
+      used: metrics.gauge('sm_edge_storage_used_bytes', 'What counts against the budget.'),
+      limit: metrics.gauge('sm_edge_storage_limit_bytes', 'The budget, or less where the disk has less.'),
       lost: metrics.gauge('sm_edge_storage_lost_rows', 'Rows of damaged databases that are lost, about.'),
     };
   }
@@ -66,9 +84,58 @@ export class StoreWatch {
     });
   }
 
+  /**
+   * How much of the budget is used, and what was deleted for it.
+   * @param shed rows by kind
+   */
+  budget(view: BudgetView, shed: Readonly<Record<string, number>>): void {
+    const { health, logger } = this.#deps;
+    this.#gauges.used.set(view.usedBytes);
+    this.#gauges.limit.set(view.limitBytes);
+    const deleted = Object.entries(shed).filter(([, rows]) => rows > 0);
+    if (deleted.length > 0)
+      logger.warn({ ...view, shed }, 'the budget is nearly used up: the oldest data went');
+    // A store that lives at its budget sheds every few minutes: that is one trouble, not one for each time.
+    this.#shed = view.level !== 'good' && (this.#shed || deleted.length > 0);
+    if (view.level === 'good') {
+      health.clear('budget');
+      return;
+    }
+    const level = view.level === 'warn' && this.#shed ? 'shed' : view.level;
+    const percent = Math.round((100 * view.usedBytes) / view.limitBytes);
+    const what = `the data folder takes ${percent} % of ${mebibytes(view.limitBytes)}`;
+    health.set({ condition: 'budget', level, state: 'degraded', reason: `${what}${BUDGET_REASONS[level]}` });
+  }
+
+  /** What the disk said to a commit: an error, or nothing where it took everything. */
+  disk(error: ErrorRecord | undefined): void {
+    const { health } = this.#deps;
+    if (error === undefined) {
+      health.clear('disk');
+      return;
+    }
+    const reason = `${error.message}; data are kept in memory meanwhile, up to a limit`;
+    health.set({ condition: 'disk', level: error.code, state: 'degraded', reason });
+    this.#rescue ??= this.#rescueDisk(error.code).finally(() => {
+      this.#rescue = undefined;
+    });
+  }
+
   async stop(): Promise<void> {
     this.#abort.abort();
-    await this.#salvage;
+    await Promise.all([this.#salvage, this.#rescue]);
+  }
+
+  /** A full disk: delete what may go. One that is read-only or fails: open the file again, for it may be back. */
+  async #rescueDisk(code: string): Promise<void> {
+    const { store, clock, logger, makeRoom } = this.#deps;
+    try {
+      if (code === 'STORE_FULL') await makeRoom();
+      else await store.reopen();
+    } catch (thrown) {
+      logger.warn({ error: toErrorRecord(thrown) }, 'the disk still takes nothing');
+    }
+    await sleep(clock, 'rescue of the disk', RESCUE_MS, this.#abort.signal);
   }
 
   async #readOn(): Promise<void> {

@@ -9,7 +9,9 @@ export const storageConfigSchema = z
     path: z.string().min(1).max(1000).describe('Data folder: database, models, downloads'),
     budget: byteSize({ minBytes: 16 * 2 ** 20 })
       .prefault('8GiB')
-      .describe('Disk space that the database may take; the oldest raw waveforms go first, events last'),
+      .describe(
+        'Disk space for the data folder: database, backups, models, logs; the oldest raw waveforms go first, events last',
+      ),
     keep: z
       .strictObject({
         waveforms: keep('1d', 'raw waveforms'),

@@ -4,6 +4,7 @@ import { SmEdgeError } from '../base/errors.js';
 import { finishReplacing, isDamage, isUnreadable, replaceDamaged } from './damage.js';
 import { type FolderLock, lockFolder } from './folder-lock.js';
 import { MIGRATIONS } from './migrations/index.js';
+import { makeReserve, useReserve } from './reserve-file.js';
 import { SqliteDatabase } from './sqlite.js';
 import { contentFault, fileFault, migrate } from './start-check.js';
 
@@ -29,12 +30,29 @@ export function openDatabase(path: string, stamp: string): OpenedDatabase {
     mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
     lock = lockFolder(dirname(path));
     finishReplacing(path);
-    return { db: openOrReplace(path, stamp), lock };
+    const db = openOnFullDisk(path, stamp);
+    makeReserve(path);
+    return { db, lock };
   } catch (thrown) {
     lock?.release();
     throw openError(path, thrown);
   }
 }
+
+/** A full disk has no room for the log that opening needs: the reserve makes some. */
+function openOnFullDisk(path: string, stamp: string): SqliteDatabase {
+  try {
+    return openOrReplace(path, stamp);
+  } catch (thrown) {
+    if (!isOutOfRoom(thrown) || !useReserve(path)) throw thrown;
+    return openOrReplace(path, stamp);
+  }
+}
+
+const isOutOfRoom = (thrown: unknown): boolean =>
+  /^(SQLITE_FULL|SQLITE_CANTOPEN|SQLITE_IOERR|ENOSPC)/.test(
+    String((thrown as { code?: unknown } | null)?.code),
+  );
 
 /** As `openDatabase`, for a folder that is locked already. */
 export function openOrReplace(path: string, stamp: string): SqliteDatabase {
@@ -90,6 +108,8 @@ function openError(path: string, cause: unknown): SmEdgeError {
   if (cause instanceof SmEdgeError) return cause;
   return new SmEdgeError('STORE_OPEN', `${path} cannot be opened: ${(cause as Error).message}`, {
     cause,
+    // A disk may have room again, or be mounted again.
+    retryable: true,
     hint: 'the folder of storage.path must exist or be creatable, and be writable for the user of the service',
   });
 }

@@ -21,6 +21,8 @@ const WAIT_MS = 2_000;
 export function lockFolder(folder: string): FolderLock {
   const lock = new SqliteDatabase(join(folder, LOCK_FILE), { timeout: WAIT_MS });
   try {
+    // Nothing is ever written: on a full disk there is no room for a journal.
+    lock.pragma('journal_mode = MEMORY');
     lock.exec('BEGIN EXCLUSIVE');
   } catch (thrown) {
     lock.close();

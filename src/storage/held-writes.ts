@@ -4,6 +4,7 @@ import type { Metrics } from '../base/metrics.js';
 import { type Random, systemRandom } from '../base/random.js';
 import { type RetrySchedule, retryDelayMs } from '../base/retry.js';
 import type { WriteBatch } from './rows.js';
+import { wireBytes } from './wire.js';
 
 export interface HeldWritesOptions {
   readonly clock: Clock;
@@ -20,7 +21,7 @@ interface Held {
 
 const RETRY: RetrySchedule = { initialMs: 500, maxMs: 15_000, factor: 2, jitter: 0.2, limit: Infinity };
 /** What goes first when the memory is used up, the oldest of each: the same order as on the disk. */
-const DROP_ORDER = ['blocks', 'readings', 'features', 'scores'] as const;
+const DROP_ORDER = ['blocks', 'readings', 'readingColumns', 'features', 'scores'] as const;
 
 /**
  * Writes that nobody waits for, while the disk takes none: kept in memory up to a limit, and written in order when
@@ -76,7 +77,7 @@ export class HeldWrites {
   }
 
   #keep(batch: WriteBatch): void {
-    const bytes = batchBytes(batch);
+    const bytes = wireBytes(batch);
     this.#held.push({ batch, bytes });
     this.#setBytes(this.#bytes + bytes);
     this.#makeRoom();
@@ -90,7 +91,7 @@ export class HeldWrites {
         const rows = batch[kind];
         if (rows === undefined || rows.length === 0) continue;
         const { [kind]: _dropped, ...rest } = batch;
-        const restBytes = batchBytes(rest);
+        const restBytes = wireBytes(rest);
         this.#held[index] = { batch: rest, bytes: restBytes };
         this.#setBytes(this.#bytes - bytes + restBytes);
         this.#metrics.dropped.inc({ kind }, rows.length);
@@ -141,15 +142,4 @@ export class HeldWrites {
     this.#bytes = Math.max(0, bytes);
     this.#metrics.bytes.set(this.#bytes);
   }
-}
-
-/** About how much memory a batch holds, bytes. */
-function batchBytes(batch: WriteBatch): number {
-  const blocks = (batch.blocks ?? []).reduce((sum, { samples }) => sum + samples.byteLength + 200, 0);
-  const features = (batch.features ?? []).reduce(
-    (sum, row) => sum + 100 + 20 * Object.keys(row.features).length,
-    0,
-  );
-  const rest = ['readings', 'scores', 'events', 'alarmStates', 'outbox', 'documents'] as const;
-  return rest.reduce((sum, kind) => sum + 300 * (batch[kind]?.length ?? 0), 200 + blocks + features);
 }

@@ -1,7 +1,6 @@
 import type { GatewayEvent } from '../events/event.js';
 import type { JournaledEvent } from '../events/journal.js';
 import type { Reading } from '../signals/reading.js';
-import type { SampleBlock } from '../signals/sample-block.js';
 import type { ChunkStore } from './chunks/chunk-store.js';
 import { NewestReadings } from './chunks/newest.js';
 import { clampedUs, rowsBetween, rowsOfPoint, type Span } from './chunks/queries.js';
@@ -9,10 +8,11 @@ import { toFeatureRows, toReadings, toScoreRows } from './chunks/wire-rows.js';
 import type { OutboxLane, OutboxRow, OutboxStats } from './outbox.js';
 import { type AggregateRequest, type Aggregates, aggregate } from './rollups/aggregate.js';
 import { type Plot, type PlotRequest, plot } from './rollups/plot.js';
-import { type FeatureRow, qualityOf, type ReadingColumns, type ScoreRow, toMs } from './rows.js';
+import type { BlockRow, FeatureRow, ReadingColumns, ScoreRow } from './rows.js';
 import type { SqliteDatabase } from './sqlite.js';
 import { storedJson } from './stored-json.js';
 import type { EventRecord, OutboxRecord, OutboxStatsRecord, WaveformRecord } from './tables.js';
+import { toBlock } from './waveforms/waveform-rows.js';
 
 export interface StoreCounts {
   readonly points: number;
@@ -40,17 +40,10 @@ export class Reader {
     return rowsOfPoint(this.#chunks, 'readings', span, toReadings);
   }
 
-  blocks(span: Span): SampleBlock[] {
-    return this.#inSpan<WaveformRecord>('SELECT w.* FROM waveforms w', 'w', 'start_us', span).map((row) => ({
-      point: span.point,
-      startTimeMs: toMs(row.start_us),
-      sampleRateHz: row.sample_rate_hz,
-      unit: row.unit,
-      samples: new Float32Array(Uint8Array.from(row.samples).buffer),
-      quality: qualityOf(row.quality),
-      ...(row.reason === null ? {} : { reason: row.reason }),
-      ...(row.sequence === null ? {} : { sequence: row.sequence }),
-    }));
+  blocks(span: Span): BlockRow[] {
+    return this.#inSpan<WaveformRecord>('SELECT w.* FROM waveforms w', 'w', 'start_us', span).map((row) =>
+      toBlock(span.point, row),
+    );
   }
 
   readingColumns(span: Span): ReadingColumns[] {

@@ -45,12 +45,20 @@ export interface AlarmStateRow {
   readonly document: unknown;
 }
 
+/** A waveform, and why it is stored. Its features are those of its point whose window lies in it. */
+export interface BlockRow extends SampleBlock {
+  /** `anomaly`, `schedule`, `request`; missing where the sender's blocks are stored as they come. */
+  readonly trigger?: string;
+  /** The event that it belongs to. */
+  readonly eventId?: string;
+}
+
 /** What is written in one commit, whole or not at all. */
 export interface WriteBatch {
   readonly readings?: readonly Reading[];
   /** The same as `readings`, for many: costs the main thread next to nothing. */
   readonly readingColumns?: readonly ReadingColumns[];
-  readonly blocks?: readonly SampleBlock[];
+  readonly blocks?: readonly BlockRow[];
   readonly features?: readonly FeatureRow[];
   readonly scores?: readonly ScoreRow[];
   readonly events?: readonly GatewayEvent[];

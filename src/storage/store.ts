@@ -1,26 +1,28 @@
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.js';
-import { SmEdgeError, toSmEdgeError } from '../base/errors.js';
+import { type ErrorRecord, SmEdgeError, toErrorRecord, toSmEdgeError } from '../base/errors.js';
 import type { Metrics } from '../base/metrics.js';
 import { WorkerClient } from '../base/worker-call.js';
 import type { DeadLetter, EventJournal, JournaledEvent } from '../events/journal.js';
 import type { Reading } from '../signals/reading.js';
-import type { SampleBlock } from '../signals/sample-block.js';
 import type { Span } from './chunks/queries.js';
 import { CommitQueue } from './commit-queue.js';
 import type { DamagedFile } from './damage.js';
+import { DATABASE_FILE } from './database-file.js';
+import { HeldWrites } from './held-writes.js';
 import type { Outbox } from './outbox.js';
 import type { StoreCounts } from './reader.js';
 import type { RetentionRequest, RetentionResult, RetentionStep } from './retention.js';
 import type { AggregateRequest, Aggregates } from './rollups/aggregate.js';
 import type { Plot, PlotRequest } from './rollups/plot.js';
-import type { FeatureRow, ReadingColumns, ScoreRow, WriteBatch } from './rows.js';
+import type { BlockRow, FeatureRow, ReadingColumns, ScoreRow, WriteBatch } from './rows.js';
 import { StoredOutbox } from './stored-outbox.js';
+import type { WireBatch } from './wire.js';
 import type { CommitAnswer, OpenRequest, ReplaceRequest } from './worker.js';
 
 export type { Aggregates } from './rollups/aggregate.js';
 export type { Plot } from './rollups/plot.js';
-export type { FeatureRow, ReadingColumns, ScoreRow, WriteBatch } from './rows.js';
+export type { BlockRow, FeatureRow, ReadingColumns, ScoreRow, WriteBatch } from './rows.js';
 
 export interface StoreOptions {
   /** Data folder; the database is `sm-edge.db` in it. */
@@ -29,12 +31,16 @@ export interface StoreOptions {
   readonly metrics: Metrics;
   /** Called when the open file was found damaged and a new one put in its place. */
   readonly onDamage?: (finding: string) => void;
+  /** Called after each commit: the error that the disk gave, or undefined where it took everything. */
+  readonly onDisk?: (error: ErrorRecord | undefined) => void;
 }
 
 /** A pause that nobody feels and that makes many small writes one fsync, milliseconds. */
 const COMMIT_INTERVAL_MS = 10;
 const MAX_WAITING_BATCHES = 20_000;
 const MAX_WAITING_BYTES = 64 * 2 ** 20;
+/** What is kept in memory while the disk takes nothing. */
+const MAX_HELD_BYTES = 32 * 2 ** 20;
 /** An SD card may hang for long; after this the storage thread is given up and started again, milliseconds. */
 const CALL_TIMEOUT_MS = 120_000;
 const MAX_CALLS = 1_000;
@@ -53,8 +59,7 @@ interface OpenResult {
 /** Steps of one call of retention; what is left goes with the next. */
 const MAX_RETENTION_STEPS = 1_000;
 
-/** Name of the database in the data folder. */
-export const DATABASE_FILE = 'sm-edge.db';
+export { DATABASE_FILE } from './database-file.js';
 
 /**
  * The one SQLite file, from the main thread: every call is a promise, the work is done in the storage thread. A write
@@ -63,6 +68,7 @@ export const DATABASE_FILE = 'sm-edge.db';
 export class Store {
   readonly #worker: WorkerClient;
   readonly #queue: CommitQueue;
+  readonly #held: HeldWrites;
   readonly #options: StoreOptions;
   readonly #path: string;
   readonly #sealFailures;
@@ -77,10 +83,7 @@ export class Store {
     const { folder, clock, metrics } = options;
     this.#options = options;
     this.#path = join(folder, DATABASE_FILE);
-    const restarts = metrics.counter(
-      'sm_edge_storage_restarts_total',
-      'Ends of the storage thread by fault.',
-    );
+    const restarts = metrics.counter('sm_edge_storage_restarts_total', 'Faulty ends of the storage thread.');
     this.#worker = new WorkerClient({
       name: 'storage',
       url: new URL('./worker.js', import.meta.url),
@@ -100,16 +103,16 @@ export class Store {
     this.#queue = new CommitQueue({
       clock,
       metrics,
-      commit: async (batches) => {
-        const { errors, sealDue } = await this.#call<CommitAnswer>('commit', batches);
-        const damaged = errors.find((error) => error?.code === DAMAGED);
-        if (damaged !== undefined) await this.#replace(damaged.message);
-        if (sealDue) this.#sealing ??= this.#seal();
-        return errors;
-      },
+      commit: (batches) => this.#commit(batches),
       intervalMs: COMMIT_INTERVAL_MS,
       maxBatches: MAX_WAITING_BATCHES,
       maxBytes: MAX_WAITING_BYTES,
+    });
+    this.#held = new HeldWrites({
+      clock,
+      metrics,
+      write: (batch) => this.write(batch),
+      maxBytes: MAX_HELD_BYTES,
     });
     this.journal = this.#journal();
     this.outbox = new StoredOutbox(
@@ -159,6 +162,21 @@ export class Store {
     return this.#queue.write(batch);
   }
 
+  /**
+   * Writes what nobody waits for; while the disk takes nothing it is kept in memory (held-writes.ts). Rejects what can
+   * never be written.
+   */
+  save(batch: WriteBatch): Promise<void> {
+    return this.#held.save(batch);
+  }
+
+  /** Closes and opens the file: a disk that was read-only when it was opened may not be so any more. */
+  async reopen(): Promise<void> {
+    await this.#worker.call('close', undefined).catch(() => undefined);
+    this.#opened = undefined;
+    await this.#ensureOpen();
+  }
+
   /** How full the queue of what waits for the disk is, 0 to 1. */
   get fullness(): number {
     return this.#queue.fullness;
@@ -189,7 +207,7 @@ export class Store {
   }
 
   /** Raw waveforms as they were delivered, sample by sample. */
-  blocks(point: string, fromMs: number, toMs: number, limit: number): Promise<SampleBlock[]> {
+  blocks(point: string, fromMs: number, toMs: number, limit: number): Promise<BlockRow[]> {
     return this.#call('blocks', { point, fromMs, toMs, limit } satisfies Span);
   }
 
@@ -223,8 +241,7 @@ export class Store {
   }
 
   /**
-   * Reads the whole file, in a thread of its own, while it is written to. A file with faults is replaced as one that
-   * is found damaged in any other way.
+   * Reads the whole file, in a thread of its own, while it is written to; a file with faults is replaced.
    * @returns what SQLite finds wrong; empty where nothing is
    */
   async integrityCheck(): Promise<string[]> {
@@ -272,6 +289,7 @@ export class Store {
   /** Writes what waits and closes the file. */
   async close(): Promise<void> {
     await this.#queue.drain();
+    await this.#held.close();
     await this.#checker?.close();
     await this.#worker.call('close', undefined).catch(() => undefined);
     await this.#worker.close();
@@ -286,6 +304,22 @@ export class Store {
         throw thrown;
       });
     return this.#opened;
+  }
+
+  async #commit(batches: readonly WireBatch[]): Promise<readonly (ErrorRecord | undefined)[]> {
+    const { onDisk } = this.#options;
+    try {
+      const { errors, sealDue } = await this.#call<CommitAnswer>('commit', batches);
+      const damaged = errors.find((error) => error?.code === DAMAGED);
+      if (damaged !== undefined) await this.#replace(damaged.message);
+      if (sealDue) this.#sealing ??= this.#seal();
+      // A batch that can never be written says nothing of the disk.
+      onDisk?.(errors.find((error) => error?.retryable === true && error.code !== DAMAGED));
+      return errors;
+    } catch (thrown) {
+      onDisk?.(toErrorRecord(thrown, 'STORE_WRITE'));
+      throw thrown;
+    }
   }
 
   async #seal(): Promise<void> {

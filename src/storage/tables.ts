@@ -12,6 +12,11 @@ export interface WaveformRecord {
   readonly reason: QualityReason | null;
   readonly sequence: number | null;
   readonly samples: Buffer;
+  readonly packing: number;
+  /** Null in rows of form 3 and before, which are not packed. */
+  readonly count: number | null;
+  readonly trigger: string | null;
+  readonly event_id: string | null;
 }
 
 export interface EventRecord {

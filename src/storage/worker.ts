@@ -16,6 +16,7 @@ import { openDatabase, openOrReplace } from './database.js';
 import { EventReader } from './event-reader.js';
 import type { OutboxLane } from './outbox.js';
 import { Reader } from './reader.js';
+import { makeReserve, useReserve } from './reserve-file.js';
 import { type RetentionRequest, type RetentionStep, retentionStep } from './retention.js';
 import type { AggregateRequest } from './rollups/aggregate.js';
 import type { PlotRequest } from './rollups/plot.js';
@@ -98,15 +99,26 @@ class OpenStore {
     this.events = new EventReader(this.#db);
   }
 
+  useReserve(): void {
+    useReserve(this.#path);
+  }
+
   retention(request: RetentionRequest, shedding: boolean): RetentionStep {
-    return retentionStep(this.#db, this.#path, request, shedding);
+    const done = retentionStep(this.#db, this.#path, request, shedding);
+    if (!done.more) makeReserve(this.#path);
+    return done;
   }
 
   close(): void {
     this.#salvage.close();
-    this.#db.pragma('wal_checkpoint(TRUNCATE)');
-    this.#db.close();
-    this.#lock.release();
+    try {
+      this.#db.pragma('wal_checkpoint(TRUNCATE)');
+    } catch {
+      // On a disk that takes nothing the log stays: the next start reads it.
+    } finally {
+      this.#db.close();
+      this.#lock.release();
+    }
   }
 }
 
@@ -139,7 +151,9 @@ const handlers = {
   },
   commit(batches: readonly WireBatch[]): CommitAnswer {
     const { writer, chunks } = opened();
-    return { errors: writer.commit(batches), sealDue: chunks.sealDue };
+    const errors = writer.commit(batches);
+    if (errors.some((error) => error?.code === 'STORE_FULL')) opened().useReserve();
+    return { errors, sealDue: chunks.sealDue };
   },
   seal: () => opened().chunks.sealStep(),
   readings: (span: Span) => opened().reader.readings(span),
@@ -184,8 +198,9 @@ const handlers = {
   retention: ({ request, shedding }: { request: RetentionRequest; shedding: boolean }) =>
     opened().retention(request, shedding),
   close() {
-    store?.close();
+    const closing = store;
     store = undefined;
+    closing?.close();
   },
 };
 

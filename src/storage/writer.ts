@@ -1,11 +1,10 @@
-import { crc32 } from 'node:zlib';
 import { type ErrorRecord, SmEdgeError, toErrorRecord } from '../base/errors.js';
 import type { JournaledEvent } from '../events/journal.js';
 import type { ChunkStore } from './chunks/chunk-store.js';
 import { appendWire } from './chunks/wire-rows.js';
 import { damageError, isDamage } from './damage.js';
-import { qualityNumber, toUs } from './rows.js';
 import type { SqliteDatabase } from './sqlite.js';
+import { WaveformWriter } from './waveforms/waveform-rows.js';
 import type { WireBatch } from './wire.js';
 
 export interface BurialRequest {
@@ -19,16 +18,15 @@ export interface BurialRequest {
 export class Writer {
   readonly #db: SqliteDatabase;
   readonly #chunks: ChunkStore;
+  readonly #waveforms: WaveformWriter;
   readonly #sql;
 
   constructor(db: SqliteDatabase, chunks: ChunkStore) {
     this.#db = db;
     this.#chunks = chunks;
+    this.#waveforms = new WaveformWriter(db);
     const prepare = (text: string) => db.prepare(text);
     this.#sql = {
-      waveform: prepare(
-        'INSERT INTO waveforms (point_id, start_us, sample_rate_hz, unit, quality, reason, sequence, crc, samples) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
-      ),
       event: prepare(
         'INSERT INTO events (id, type, version, time, gateway_id, correlation_id, causation_id, payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
       ),
@@ -120,21 +118,8 @@ export class Writer {
   #write(batch: WireBatch): void {
     const sql = this.#sql;
     appendWire(this.#chunks, batch);
-    for (const block of batch.blocks ?? []) {
-      const { samples } = block;
-      const bytes = Buffer.from(samples.buffer, samples.byteOffset, samples.byteLength);
-      sql.waveform.run(
-        this.#chunks.series.pointId(block.point, block.unit),
-        toUs(block.startTimeMs),
-        block.sampleRateHz,
-        block.unit,
-        qualityNumber(block.quality),
-        block.reason ?? null,
-        block.sequence ?? null,
-        crc32(bytes),
-        bytes,
-      );
-    }
+    for (const block of batch.blocks ?? [])
+      this.#waveforms.insert(this.#chunks.series.pointId(block.point, block.unit), block);
     for (const event of batch.events ?? []) {
       const { id, type, version, time, gatewayId, correlationId, causationId, payload } = event;
       sql.event.run(
@@ -178,7 +163,11 @@ export function writeError(thrown: unknown): SmEdgeError {
     code === 'SQLITE_TOOBIG' ||
     !code.startsWith('SQLITE_');
   return new SmEdgeError(
-    code === 'SQLITE_FULL' ? 'STORE_FULL' : 'STORE_WRITE',
+    code === 'SQLITE_FULL'
+      ? 'STORE_FULL'
+      : code.startsWith('SQLITE_READONLY')
+        ? 'STORE_READONLY'
+        : 'STORE_WRITE',
     `the store could not write: ${message}`,
     {
       cause: thrown,

@@ -16,6 +16,8 @@ interface ColumnLayout {
   readonly notNull: boolean;
   /** `INTEGER PRIMARY KEY`: the record has NULL, the value is the rowid. */
   readonly isRowid: boolean;
+  /** Of rows that are older than the column. */
+  readonly default: StoredValue;
 }
 
 interface SchemaRow {
@@ -28,6 +30,8 @@ interface ColumnRow {
   readonly name: string;
   readonly type: string;
   readonly notnull: number;
+  /** SQL text. */
+  readonly dflt_value: string | null;
   /** Place in the primary key, from 1; 0 where it is not in it. */
   readonly pk: number;
 }
@@ -42,7 +46,7 @@ export function tableLayouts(db: SqliteDatabase): TableLayout[] {
     .all() as SchemaRow[];
   return tables.map(({ name, rootpage, sql }) => {
     const columns = db
-      .prepare('SELECT name, type, "notnull", pk FROM pragma_table_info(?) ORDER BY cid')
+      .prepare('SELECT name, type, "notnull", dflt_value, pk FROM pragma_table_info(?) ORDER BY cid')
       .all(name) as ColumnRow[];
     const withoutRowid = /\bWITHOUT\s+ROWID\b/i.test(sql.slice(sql.lastIndexOf(')')));
     const key = columns.filter(({ pk }) => pk > 0).sort((a, b) => a.pk - b.pk);
@@ -59,6 +63,7 @@ export function tableLayouts(db: SqliteDatabase): TableLayout[] {
         type: column.type.toUpperCase(),
         notNull: column.notnull === 1 || (withoutRowid && column.pk > 0),
         isRowid: column === rowidAlias,
+        default: literal(column.dflt_value),
       })),
     };
   });
@@ -70,10 +75,8 @@ export function valuesOf(layout: TableLayout, row: StoredRow): StoredValue[] | u
   if (withoutRowid !== (row.rowid === undefined) || row.values.length > columns.length) return undefined;
   const values: StoredValue[] = [];
   for (const [index, column] of columns.entries()) {
-    // Columns that a migration added later are missing in older rows: their default is not in the record.
-    const value = index < row.values.length ? row.values[index]! : undefined;
-    if (value === undefined)
-      return index > 0 && !column.notNull ? [...values, ...rest(columns, index)] : undefined;
+    // Columns that a migration added later are missing in older rows.
+    const value = index < row.values.length ? row.values[index]! : column.default;
     if (column.isRowid) {
       if (value !== null) return undefined;
       values.push(row.rowid!);
@@ -85,7 +88,12 @@ export function valuesOf(layout: TableLayout, row: StoredRow): StoredValue[] | u
   return values;
 }
 
-const rest = (columns: readonly ColumnLayout[], from: number): null[] => columns.slice(from).map(() => null);
+/** A number, a text in quotes, or NULL, which is all that our defaults are. */
+function literal(sql: string | null): StoredValue {
+  if (sql === null || sql.toUpperCase() === 'NULL') return null;
+  if (sql.startsWith("'")) return sql.slice(1, -1).replaceAll("''", "'");
+  return Number(sql);
+}
 
 /** Do the types of a STRICT table allow it? */
 function fits({ type, notNull }: ColumnLayout, value: StoredValue): boolean {

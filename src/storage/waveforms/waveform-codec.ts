@@ -22,9 +22,12 @@ const WORTH_IT = 0.95;
 const PLANES = 4;
 const MAX_SAMPLES = 2 ** 26;
 
-/** @param hint the step of the point's last waveform, where it had one */
-export function packWaveform(samples: Float32Array, hint?: number): PackedWaveform {
-  const lattice = latticeOf(samples, hint);
+/**
+ * @param hint the step of the point's last waveform, where it had one
+ * @param search false where a point is known to have no step: looking for one takes as long as the rest
+ */
+export function packWaveform(samples: Float32Array, hint?: number, search = true): PackedWaveform {
+  const lattice = search || hint !== undefined ? latticeOf(samples, hint) : undefined;
   const packed = lattice === undefined ? packFloats(samples) : encodeIntegers(lattice.levels);
   const header = lattice === undefined ? 0 : 8;
   if (packed.length + header >= samples.byteLength) return { packing: PACKING.raw, bytes: bytesOf(samples) };
