@@ -1,4 +1,4 @@
-/* Real transform by FFTW 3 in float with a measured plan: prints "length median-µs" per line.
+/* Real transform by FFTW 3 in float with a measured plan: prints "length µs" per line, the lowest decile of 41 rounds.
    cc -O2 fftw.c -lfftw3f -lm -o fftw      (Debian: libfftw3-dev) */
 #include <fftw3.h>
 #include <stdio.h>
@@ -30,7 +30,7 @@ int main(void) {
       times[round] = (now_us() - start) / (repeat / 10);
     }
     qsort(times, 41, sizeof(double), ascending);
-    printf("%d %.3f\n", n, times[20]);
+    printf("%d %.3f\n", n, times[4]);
     fftwf_destroy_plan(plan);
     fftwf_free(in);
     fftwf_free(out);

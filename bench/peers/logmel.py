@@ -1,4 +1,4 @@
-"""Log-mel of 10 s of sound at 16 kHz by librosa's own functions: median time as JSON. With the filters made once
+"""Log-mel of 10 s of sound at 16 kHz by librosa's own functions: time (lowest decile) as JSON. With the filters made once
 (`prepared`) it is about a quarter faster."""
 
 import json
@@ -24,7 +24,7 @@ if __name__ == "__main__":
         power = np.abs(librosa.stft(sound, n_fft=LENGTH, hop_length=HOP)) ** 2
         return librosa.power_to_db(np.einsum("mf,ft->mt", bank, power, optimize=True))
 
-    def median_us(call):
+    def quiet_us(call):
         for _ in range(5):
             call()
         times = []
@@ -33,10 +33,10 @@ if __name__ == "__main__":
             start = time.perf_counter()
             call()
             times.append(time.perf_counter() - start)
-        return round(float(np.median(times)) * 1e6, 1)
+        return round(float(np.percentile(times, 10)) * 1e6, 1)
 
     print(
         json.dumps(
-            {"medianUs": median_us(once), "preparedUs": median_us(prepared), "librosa": librosa.__version__}
+            {"us": quiet_us(once), "preparedUs": quiet_us(prepared), "librosa": librosa.__version__}
         )
     )

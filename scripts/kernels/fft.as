@@ -78,24 +78,42 @@ function storeTurned(out: usize, a: v128, b: v128, c: v128, d: v128): void {
   v128.store(out, highHalves(ab1, cd1), 96);
 }
 
-/** From M interleaved complex numbers to M/4 elements. `swapped`: the imaginary part counts as the real one. */
 // @ts-ignore: decorator
 @inline
-function firstPass(x: usize, y: usize, table: usize, points: i32, swapped: bool): void {
+function weighted(at: usize, weights: usize, windowed: bool): v128 {
+  return windowed ? f32x4.mul(v128.load(at), v128.load(at + weights)) : v128.load(at);
+}
+
+/**
+ * From M interleaved complex numbers to M/4 elements. `swapped`: the imaginary part counts as the real one.
+ * `windowed`: each float is multiplied by that at `window` on; `x` need not be aligned then.
+ */
+// @ts-ignore: decorator
+@inline
+function firstPass(
+  x: usize,
+  y: usize,
+  table: usize,
+  points: i32,
+  swapped: bool,
+  windowed: bool,
+  window: usize,
+): void {
+  const weights = window - x;
   const quarter: usize = (<usize>points) << 1; // bytes of points / 4
   const end = x + quarter;
   while (x < end) {
     const xb = x + quarter;
     const xc = xb + quarter;
     const xd = xc + quarter;
-    const a0 = v128.load(x);
-    const a1 = v128.load(x, 16);
-    const c0 = v128.load(xc);
-    const c1 = v128.load(xc, 16);
-    const b0 = v128.load(xb);
-    const b1 = v128.load(xb, 16);
-    const d0 = v128.load(xd);
-    const d1 = v128.load(xd, 16);
+    const a0 = weighted(x, weights, windowed);
+    const a1 = weighted(x + 16, weights, windowed);
+    const c0 = weighted(xc, weights, windowed);
+    const c1 = weighted(xc + 16, weights, windowed);
+    const b0 = weighted(xb, weights, windowed);
+    const b1 = weighted(xb + 16, weights, windowed);
+    const d0 = weighted(xd, weights, windowed);
+    const d1 = weighted(xd + 16, weights, windowed);
     const aRe = swapped ? odd(a0, a1) : even(a0, a1);
     const aIm = swapped ? even(a0, a1) : odd(a0, a1);
     const cRe = swapped ? odd(c0, c1) : even(c0, c1);
@@ -148,15 +166,84 @@ function firstPass(x: usize, y: usize, table: usize, points: i32, swapped: bool)
   }
 }
 
+/** One butterfly of radix 4: elements `apart` from each other, results times 1, w, w², w³ at places `step` apart. */
+// @ts-ignore: decorator
+@inline
+function butterfly4(
+  x: usize,
+  apart: usize,
+  y: usize,
+  step: usize,
+  w1Re: v128,
+  w1Im: v128,
+  w2Re: v128,
+  w2Im: v128,
+  w3Re: v128,
+  w3Im: v128,
+): void {
+  const xb = x + apart;
+  const xc = xb + apart;
+  const xd = xc + apart;
+  const aRe = v128.load(x);
+  const cRe = v128.load(xc);
+  const aIm = v128.load(x, 16);
+  const cIm = v128.load(xc, 16);
+  const bRe = v128.load(xb);
+  const dRe = v128.load(xd);
+  const bIm = v128.load(xb, 16);
+  const dIm = v128.load(xd, 16);
+  const yb = y + step;
+  const yc = yb + step;
+  const yd = yc + step;
+  const acRe = f32x4.add(aRe, cRe);
+  const bdRe = f32x4.add(bRe, dRe);
+  const acIm = f32x4.add(aIm, cIm);
+  const bdIm = f32x4.add(bIm, dIm);
+  v128.store(y, f32x4.add(acRe, bdRe));
+  v128.store(y, f32x4.add(acIm, bdIm), 16);
+  const e2 = f32x4.sub(acRe, bdRe);
+  const e3 = f32x4.sub(acIm, bdIm);
+  v128.store(yc, productRe(e2, e3, w2Re, w2Im));
+  v128.store(yc, productIm(e2, e3, w2Re, w2Im), 16);
+  const fRe = f32x4.sub(aRe, cRe);
+  const gRe = f32x4.sub(bIm, dIm);
+  const fIm = f32x4.sub(aIm, cIm);
+  const gIm = f32x4.sub(dRe, bRe);
+  const h0 = f32x4.add(fRe, gRe);
+  const h1 = f32x4.add(fIm, gIm);
+  v128.store(yb, productRe(h0, h1, w1Re, w1Im));
+  v128.store(yb, productIm(h0, h1, w1Re, w1Im), 16);
+  const h2 = f32x4.sub(fRe, gRe);
+  const h3 = f32x4.sub(fIm, gIm);
+  v128.store(yd, productRe(h2, h3, w3Re, w3Im));
+  v128.store(yd, productIm(h2, h3, w3Re, w3Im), 16);
+}
+
 /** Radix 4: `groups` of `stride` elements each, from four places `groups * stride` apart. */
 function pass4(x: usize, y: usize, table: usize, groups: i32, stride: i32): void {
   const apart: usize = (<usize>(groups * stride)) << 5;
-  const apart2 = apart << 1;
-  const apart3 = apart2 + apart;
   const step: usize = (<usize>stride) << 5;
-  const step2 = step << 1;
-  const step3 = step2 + step;
   const end = x + apart;
+  if (stride == 1) {
+    while (x < end) {
+      butterfly4(
+        x,
+        apart,
+        y,
+        ELEMENT,
+        v128.load_splat<f32>(table),
+        v128.load_splat<f32>(table, 4),
+        v128.load_splat<f32>(table, 8),
+        v128.load_splat<f32>(table, 12),
+        v128.load_splat<f32>(table, 16),
+        v128.load_splat<f32>(table, 20),
+      );
+      table += 24;
+      x += ELEMENT;
+      y += 4 * ELEMENT;
+    }
+    return;
+  }
   while (x < end) {
     const w1Re = v128.load_splat<f32>(table);
     const w1Im = v128.load_splat<f32>(table, 4);
@@ -167,40 +254,12 @@ function pass4(x: usize, y: usize, table: usize, groups: i32, stride: i32): void
     table += 24;
     const groupEnd = x + step;
     do {
-      const aRe = v128.load(x);
-      const aIm = v128.load(x, 16);
-      const cRe = v128.load(x + apart2);
-      const cIm = v128.load(x + apart2, 16);
-      const bRe = v128.load(x + apart);
-      const bIm = v128.load(x + apart, 16);
-      const dRe = v128.load(x + apart3);
-      const dIm = v128.load(x + apart3, 16);
-      const acRe = f32x4.add(aRe, cRe);
-      const acIm = f32x4.add(aIm, cIm);
-      const bdRe = f32x4.add(bRe, dRe);
-      const bdIm = f32x4.add(bIm, dIm);
-      v128.store(y, f32x4.add(acRe, bdRe));
-      v128.store(y, f32x4.add(acIm, bdIm), 16);
-      const e2 = f32x4.sub(acRe, bdRe);
-      const e3 = f32x4.sub(acIm, bdIm);
-      v128.store(y + step2, productRe(e2, e3, w2Re, w2Im));
-      v128.store(y + step2, productIm(e2, e3, w2Re, w2Im), 16);
-      const fRe = f32x4.sub(aRe, cRe);
-      const fIm = f32x4.sub(aIm, cIm);
-      const gRe = f32x4.sub(bIm, dIm);
-      const gIm = f32x4.sub(dRe, bRe);
-      const h0 = f32x4.add(fRe, gRe);
-      const h1 = f32x4.add(fIm, gIm);
-      v128.store(y + step, productRe(h0, h1, w1Re, w1Im));
-      v128.store(y + step, productIm(h0, h1, w1Re, w1Im), 16);
-      const h2 = f32x4.sub(fRe, gRe);
-      const h3 = f32x4.sub(fIm, gIm);
-      v128.store(y + step3, productRe(h2, h3, w3Re, w3Im));
-      v128.store(y + step3, productIm(h2, h3, w3Re, w3Im), 16);
-      x += ELEMENT;
-      y += ELEMENT;
+      butterfly4(x, apart, y, step, w1Re, w1Im, w2Re, w2Im, w3Re, w3Im);
+      butterfly4(x + ELEMENT, apart, y + ELEMENT, step, w1Re, w1Im, w2Re, w2Im, w3Re, w3Im);
+      x += 2 * ELEMENT;
+      y += 2 * ELEMENT;
     } while (x < groupEnd);
-    y += step3;
+    y += 3 * step;
   }
 }
 
@@ -461,12 +520,20 @@ function squared(re: v128, im: v128): v128 {
   return f32x4.add(f32x4.mul(re, re), f32x4.mul(im, im));
 }
 
-/** Power of each bin, 0 to length / 2, of `length` real samples in `data`, which is overwritten. */
-export function powerOfReal(data: usize, work: usize, table: usize, power: usize, length: i32): void {
+/** Power of each bin, 0 to length / 2, of `length` real samples times their window; `data` and `work` are room for it. */
+export function powerOfReal(
+  samples: usize,
+  window: usize,
+  data: usize,
+  work: usize,
+  table: usize,
+  power: usize,
+  length: i32,
+): void {
   const points = length >> 1;
   const elements = points >> 2;
   const passes = table + <usize>(elements * 24);
-  firstPass(data, work, table, points, false);
+  firstPass(samples, work, table, points, false, true, window);
   const z = stockham(work, data, passes, elements) ? data : work;
   takeApartPower(z, power, passes + passTableBytes(elements), points);
 }
@@ -476,7 +543,7 @@ export function realForward(data: usize, work: usize, table: usize, length: i32)
   const points = length >> 1;
   const elements = points >> 2;
   const passes = table + <usize>(elements * 24);
-  firstPass(data, work, table, points, false);
+  firstPass(data, work, table, points, false, false, 0);
   const moved = stockham(work, data, passes, elements);
   takeApart(moved ? data : work, data, passes + passTableBytes(elements), points);
 }
@@ -486,8 +553,8 @@ export function complexTransform(data: usize, work: usize, table: usize, points:
   const elements = points >> 2;
   const passes = table + <usize>(elements * 24);
   // The inverse is the transform with real and imaginary parts exchanged, before and after.
-  if (inverse) firstPass(data, work, table, points, true);
-  else firstPass(data, work, table, points, false);
+  if (inverse) firstPass(data, work, table, points, true, false, 0);
+  else firstPass(data, work, table, points, false, false, 0);
   let from = stockham(work, data, passes, elements) ? data : work;
   const end = from + ((<usize>points) << 3);
   let out = data;

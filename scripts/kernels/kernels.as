@@ -8,20 +8,7 @@
 import { powerOfReal } from './fft';
 
 export { complexTransform, realForward } from './fft';
-
-/** out[i] = samples[i] * window[i]; `samples` need not be aligned, `length` is a multiple of 32. */
-function applyWindow(samples: usize, window: usize, out: usize, length: i32): void {
-  const end = out + ((<usize>length) << 2);
-  while (out < end) {
-    v128.store(out, f32x4.mul(v128.load(samples), v128.load(window)));
-    v128.store(out, f32x4.mul(v128.load(samples, 16), v128.load(window, 16)), 16);
-    v128.store(out, f32x4.mul(v128.load(samples, 32), v128.load(window, 32)), 32);
-    v128.store(out, f32x4.mul(v128.load(samples, 48), v128.load(window, 48)), 48);
-    samples += 64;
-    window += 64;
-    out += 64;
-  }
-}
+export { logSums, magnitudeSums, waveformSums } from './reductions';
 
 /** Sum of weights[i] * power[i]; `power` need not be aligned, `count` is a multiple of 4, not 0. */
 function dot(weights: usize, power: usize, count: i32): f32 {
@@ -76,8 +63,7 @@ export function melEnergies(
   out: usize,
 ): void {
   for (let frame = 0; frame < frames; frame++) {
-    applyWindow(samples, window, data, length);
-    powerOfReal(data, work, table, power, length);
+    powerOfReal(samples, window, data, work, table, power, length);
     let band = bands;
     for (let m = 0; m < bandCount; m++) {
       const from = <usize>i32.load(band);

@@ -4,7 +4,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 
 const compiled = readFileSync(process.argv[2]);
 const hash = createHash('sha256');
-for (const source of ['kernels.as', 'fft.as']) hash.update(readFileSync(new URL(source, import.meta.url)));
+for (const source of ['kernels.as', 'fft.as', 'reductions.as'])
+  hash.update(readFileSync(new URL(source, import.meta.url)));
 const sha256 = hash.digest('hex');
 const text = compiled.toString('base64').replace(/.{100}/g, (line) => `${line}' +\n  '`);
 writeFileSync(

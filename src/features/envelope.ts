@@ -1,5 +1,5 @@
 import { ComplexFft, type FftLibrary, fftLengthAtLeast, fftLengthAtMost, RealFft } from './fft.js';
-import { magnitudeSums, squaredMagnitudes, sumOf, windowInto } from './kernels.js';
+import { squaredMagnitudes, sumOf, windowInto } from './kernels.js';
 import { createWindow } from './window.js';
 
 /** Share of the block that is faded in and out, at each end: its two ends need not fit together. */
@@ -110,7 +110,8 @@ export class EnvelopePlan {
   /** Kurtosis and RMS of the envelope of a band, without keeping the envelope. */
   statistics(spectrum: Float32Array, band: Band): EnvelopeStatistics {
     const { margin } = this;
-    magnitudeSums(this.#transform(spectrum, band), margin, this.length - margin, this.#sums);
+    this.#transform(spectrum, band);
+    this.#fft.magnitudeSums(margin, this.length - margin, this.#sums);
     const [sum, sumOfSquares] = [this.#sums[0]!, this.#sums[1]!];
     const count = this.length - 2 * margin;
     return {

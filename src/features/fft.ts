@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { SmEdgeError } from '../base/errors.js';
 import { fftTables, isKernelLength } from './fft-tables.js';
+import { magnitudeSums } from './kernels.js';
 import { KERNELS_WASM } from './kernels-wasm.js';
 
 /**
@@ -58,6 +59,9 @@ export interface Kernels {
     bandCount: number,
     out: number,
   ): void;
+  waveformSums(samples: number, count: number, out: number): void;
+  magnitudeSums(numbers: number, count: number, out: number): void;
+  logSums(values: number, count: number, scale: number, least: number, out: number): void;
   toDecibels(values: number, count: number, least: number, range: number): void;
 }
 
@@ -150,6 +154,7 @@ abstract class Plan {
   /** pffft's plan: made at once where the kernel does not serve, else with the first inverse of real samples. */
   #setup: number | undefined;
   #view: Float32Array;
+  #sums: Float64Array | undefined;
   #open = true;
 
   protected constructor(pffft: FftLibrary, length: number, transform: number) {
@@ -196,6 +201,17 @@ abstract class Plan {
     if (this.#setup !== undefined) this.#pffft._pffft_destroy_setup(this.#setup);
   }
 
+  /** By the kernel; false where there is none. The work area, free between transforms, takes the sums. */
+  protected reduceMagnitudes(from: number, to: number, sums: Float64Array): boolean {
+    const { kernels } = this.#pffft;
+    if (kernels === undefined) return false;
+    if (this.#sums?.buffer !== this.#pffft.HEAPF32.buffer)
+      this.#sums = new Float64Array(this.#pffft.HEAPF32.buffer, this.#work, 2);
+    kernels.magnitudeSums(this.#data + 8 * from, to - from, this.#work);
+    sums.set(this.#sums);
+    return true;
+  }
+
   #run(direction: number): void {
     const table = this.#table;
     if (table !== undefined && this.#transform === COMPLEX)
@@ -238,5 +254,10 @@ export class RealFft extends Plan {
 export class ComplexFft extends Plan {
   constructor(pffft: FftLibrary, length: number) {
     super(pffft, length, COMPLEX);
+  }
+
+  /** Sums of e and e² of the squared magnitudes e of numbers [from, to), into `sums`. */
+  magnitudeSums(from: number, to: number, sums: Float64Array): void {
+    if (!this.reduceMagnitudes(from, to, sums)) magnitudeSums(this.data, from, to, sums);
   }
 }

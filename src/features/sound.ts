@@ -4,6 +4,7 @@ import { createLogMel } from './log-mel.js';
 import { applyMelFilters, melFilterBank } from './mel.js';
 import { deltas, mfcc } from './mfcc.js';
 import { aWeights } from './octaves.js';
+import { createReductions } from './reductions.js';
 import { type AnalysisSpec, type Extractor, type FeatureVector, requireBlockLength } from './spec.js';
 import { PowerSpectrum, spectralShape } from './spectrum.js';
 import { waveformStatistics } from './statistics.js';
@@ -48,13 +49,14 @@ export function createSoundExtractor(library: FftLibrary, spec: AnalysisSpec): E
     spec.detail === 'full' && spectrum !== undefined
       ? createSoundDetail(library, spec, spectrum.transformLength)
       : undefined;
+  const reductions = createReductions(library, blockLength);
   const melNames = filters.map((_, index) => `mel.${index}`);
   const reference = spec.unit === 'Pa' ? REFERENCE_PA : 1;
 
   function extract(samples: Float32Array): FeatureVector {
     requireBlockLength(spec, samples);
     const features: Record<string, number> = {};
-    const { mean, rms, crestFactor, kurtosis } = waveformStatistics(samples);
+    const { mean, rms, crestFactor, kurtosis } = waveformStatistics(samples, reductions);
     features.rms = rms;
     features.crestFactor = crestFactor;
     features.kurtosis = kurtosis;
@@ -63,7 +65,7 @@ export function createSoundExtractor(library: FftLibrary, spec: AnalysisSpec): E
     const power = spectrum.compute(samples);
     features.levelDbA =
       10 * Math.log10(Math.max(weightedSum(power, weights!), SILENCE ** 2) / reference ** 2);
-    const shape = spectralShape(power, spectrum.binHz);
+    const shape = spectralShape(power, spectrum.binHz, reductions);
     features.spectralCentroidHz = shape.centroidHz;
     features.spectralSpreadHz = shape.spreadHz;
     features.spectralEntropy = shape.entropy;
@@ -82,6 +84,7 @@ export function createSoundExtractor(library: FftLibrary, spec: AnalysisSpec): E
   function close(): void {
     spectrum?.close();
     detail?.close();
+    reductions.close();
   }
 }
 

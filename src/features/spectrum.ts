@@ -1,6 +1,7 @@
 import { type AveragingMode, SpectrumAverage } from './averaging.js';
 import { type FftLibrary, fftLengthAtMost, RealFft } from './fft.js';
 import { addPowerOf, sumOf, weightedSumOf, windowInto } from './kernels.js';
+import { plainReductions, type Reductions } from './reductions.js';
 import { createWindow, scalloping, type Window, type WindowName } from './window.js';
 
 /** Longest single transform: 10 s at 25.6 kHz, 0.1 Hz per bin. Longer blocks are averaged after Welch. */
@@ -183,7 +184,11 @@ export interface SpectralShape {
 const ROLL_OFF = 0.85;
 
 /** Shape of a power spectrum without its bin 0. All zero for silence. */
-export function spectralShape(power: Float64Array, binHz: number): SpectralShape {
+export function spectralShape(
+  power: Float64Array,
+  binHz: number,
+  reductions: Reductions = plainReductions,
+): SpectralShape {
   const count = power.length - 1;
   let total = 0;
   let moment = 0;
@@ -193,25 +198,22 @@ export function spectralShape(power: Float64Array, binHz: number): SpectralShape
   }
   if (!(total > 0)) return { centroidHz: 0, spreadHz: 0, entropy: 0, flatness: 0, rollOffHz: 0 };
   const centroid = moment / total;
-  let variance = 0;
-  let entropy = 0;
-  let sumOfLogs = 0;
+  const rollOffPower = ROLL_OFF * total;
+  let spread = 0;
   let below = 0;
   let rollOff = 0;
   for (let k = 1; k <= count; k++) {
-    const share = power[k]! / total;
-    variance += (k - centroid) ** 2 * share;
-    const log = Math.log(Math.max(share, Number.MIN_VALUE));
-    entropy -= share * log;
-    sumOfLogs += log;
-    below += share;
-    if (rollOff === 0 && below >= ROLL_OFF) rollOff = k;
+    const p = power[k]!;
+    spread += (k - centroid) * (k - centroid) * p;
+    if (below < rollOffPower) rollOff = k;
+    below += p;
   }
+  const logarithms = reductions.logarithms(power, 1 / total);
   return {
     centroidHz: centroid * binHz,
-    spreadHz: Math.sqrt(variance) * binHz,
-    entropy: entropy / Math.log(count),
-    flatness: Math.exp(sumOfLogs / count) * count,
+    spreadHz: Math.sqrt(spread / total) * binHz,
+    entropy: -logarithms[1]! / Math.log(count),
+    flatness: Math.exp(logarithms[0]! / count) * count,
     rollOffHz: rollOff * binHz,
   };
 }

@@ -1,3 +1,5 @@
+import { plainReductions, type Reductions } from './reductions.js';
+
 /** Features of the waveform itself, accumulated in float64. Formulas: docs/features.md. */
 
 export interface WaveformStatistics {
@@ -20,33 +22,16 @@ export interface WaveformStatistics {
  * Statistics of `samples`. A constant block has no shape: its ratios are those of nothing (0), never NaN.
  * Crest, shape, impulse and clearance factor: ISO 13373-2 and MathWorks' signal features.
  */
-export function waveformStatistics(samples: Float32Array): WaveformStatistics {
+export function waveformStatistics(
+  samples: Float32Array,
+  reductions: Reductions = plainReductions,
+): WaveformStatistics {
   const n = samples.length;
-  let sum = 0;
-  let smallest = Number.POSITIVE_INFINITY;
-  let largest = Number.NEGATIVE_INFINITY;
-  for (let i = 0; i < n; i++) {
-    const x = samples[i]!;
-    sum += x;
-    if (x < smallest) smallest = x;
-    if (x > largest) largest = x;
-  }
-  const mean = n === 0 ? 0 : sum / n;
-  let sum2 = 0;
-  let sum3 = 0;
-  let sum4 = 0;
-  let sumAbsolute = 0;
-  let sumRoot = 0;
-  for (let i = 0; i < n; i++) {
-    const d = samples[i]! - mean;
-    const d2 = d * d;
-    const absolute = Math.abs(d);
-    sum2 += d2;
-    sum3 += d2 * d;
-    sum4 += d2 * d2;
-    sumAbsolute += absolute;
-    sumRoot += Math.sqrt(absolute);
-  }
+  const sums = reductions.waveform(samples);
+  const mean = n === 0 ? 0 : sums[0]! / n;
+  const smallest = sums[1]!;
+  const largest = sums[2]!;
+  const sum2 = sums[3]!;
   const rms = Math.sqrt(sum2 / n);
   const peak = Math.max(largest - mean, mean - smallest);
   // Below the rounding of float32 there is no waveform left to describe.
@@ -64,8 +49,8 @@ export function waveformStatistics(samples: Float32Array): WaveformStatistics {
       clearanceFactor: 0,
     };
   }
-  const meanAbsolute = sumAbsolute / n;
-  const meanRoot = sumRoot / n;
+  const meanAbsolute = sums[6]! / n;
+  const meanRoot = sums[7]! / n;
   const variance = sum2 / n;
   return {
     mean,
@@ -73,8 +58,8 @@ export function waveformStatistics(samples: Float32Array): WaveformStatistics {
     peak,
     peakToPeak: largest - smallest,
     crestFactor: peak / rms,
-    kurtosis: sum4 / n / (variance * variance),
-    skewness: sum3 / n / (variance * rms),
+    kurtosis: sums[5]! / n / (variance * variance),
+    skewness: sums[4]! / n / (variance * rms),
     shapeFactor: rms / meanAbsolute,
     impulseFactor: peak / meanAbsolute,
     clearanceFactor: peak / (meanRoot * meanRoot),

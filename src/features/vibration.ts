@@ -5,6 +5,7 @@ import { harmonicRatioSum, SCRATCH_BINS } from './fault-lines.js';
 import type { FftLibrary } from './fft.js';
 import { createGearAnalysis } from './gear-features.js';
 import { Kurtogram } from './kurtogram.js';
+import { createReductions } from './reductions.js';
 import {
   type AnalysisSpec,
   DEFAULT_BANDS,
@@ -111,6 +112,7 @@ export function createVibrationExtractor(library: FftLibrary, spec: AnalysisSpec
       ? undefined
       : createEnvelopeAnalysis(library, block, sampleRateHz, fastestFaultHz, faults);
   const scratch = new Float64Array(SCRATCH_BINS);
+  const reductions = createReductions(library, blockLength);
   const detail =
     spec.detail === 'full' ? createDetailAnalysis(library, blockLength, sampleRateHz) : undefined;
 
@@ -118,7 +120,7 @@ export function createVibrationExtractor(library: FftLibrary, spec: AnalysisSpec
     requireBlockLength(spec, samples);
     const features: Record<string, number> = {};
     let speedRatio = 1;
-    const statistics = waveformStatistics(samples);
+    const statistics = waveformStatistics(samples, reductions);
     features.rms = statistics.rms;
     features.peak = statistics.peak;
     features.peakToPeak = statistics.peakToPeak;
@@ -132,7 +134,7 @@ export function createVibrationExtractor(library: FftLibrary, spec: AnalysisSpec
       const power = spectrum.compute(samples);
       const { binHz } = spectrum;
       if (integrates) addMotion(features, power, binHz);
-      const shape = spectralShape(power, binHz);
+      const shape = spectralShape(power, binHz, reductions);
       features.spectralCentroidHz = shape.centroidHz;
       features.spectralSpreadHz = shape.spreadHz;
       features.spectralEntropy = shape.entropy;
@@ -178,6 +180,7 @@ export function createVibrationExtractor(library: FftLibrary, spec: AnalysisSpec
       block?.close();
       envelope?.close();
       detail?.close();
+      reductions.close();
     },
   };
 }
