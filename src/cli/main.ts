@@ -13,6 +13,7 @@ const VERBS: readonly { readonly name: string; load(): Promise<{ register: Regis
   { name: 'replay', load: () => import('./replay.js') },
   { name: 'evaluate', load: () => import('./evaluate.js') },
   { name: 'models', load: () => import('./models.js') },
+  { name: 'mqtt-password', load: () => import('./mqtt-password.js') },
   { name: 'alarms', load: () => import('./alarms.js') },
   { name: 'events', load: () => import('./events.js') },
   { name: 'dlq', load: () => import('./dlq.js') },

@@ -206,7 +206,20 @@ export const SAMPLE_OF_THE_REST = {
       broker: {
         embedded: {
           listen: '0.0.0.0:1883',
-          users: [{ username: 'node-1', password: fromEnvironment('NODE_1_PASSWORD') }],
+          tls: { cert: '/etc/sm-edge/broker.pem', key: '/etc/sm-edge/broker.key', ca: '/etc/sm-edge/ca.pem' },
+          users: [
+            {
+              username: 'node-1',
+              password: fromEnvironment('NODE_1_PASSWORD'),
+              publish: ['hall/{username}/#'],
+              subscribe: ['commands/{username}'],
+            },
+            {
+              username: 'node-2',
+              passwordHash:
+                '$7$101$h22BlfSmMm+1ObNV$Uh9bzGIDt8HLShVuA8GpiAmfo7WpYuIYdbVOtMhuy9+otncUq8jtr0rE+WdaXNpjav9fOOtf1TOnjBvPXBPKwQ==',
+            },
+          ],
         },
       },
       subscriptions: [

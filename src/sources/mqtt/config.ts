@@ -3,6 +3,7 @@ import { byteSize, duration, identifier } from '../../base/schema.js';
 import { POINT_NAME } from '../../signals/point.js';
 import { intakeShape } from '../intake/config.js';
 import { payloadChannels, payloadNames, payloadSchema } from '../payloads/index.js';
+import { PASSWORD_HASH } from './broker-users.js';
 import { fillTemplate, templateNames, topicFilterFault, topicPattern } from './topic-filter.js';
 
 const topicFilter = () =>
@@ -84,14 +85,49 @@ export const externalBrokerSchema = z.strictObject({
     .describe('Topic of the birth message and the last will, retained; empty for none'),
 });
 
-const user = z.strictObject({
-  username: z.string().min(1).max(256).describe('User name'),
-  password: z
-    .string()
-    .min(1)
-    .max(1024)
-    .describe('Password: better !file or an environment reference than plain text'),
-});
+const accessList = (what: string) => z.array(topicFilter()).max(1000).optional().describe(what);
+
+const user = z
+  .strictObject({
+    username: z.string().min(1).max(256).describe('User name'),
+    password: z
+      .string()
+      .min(1)
+      .max(1024)
+      .optional()
+      .describe('Password: better passwordHash, !file or an environment reference than plain text'),
+    passwordHash: z
+      .string()
+      .regex(
+        PASSWORD_HASH,
+        'write what `sm-edge mqtt-password` or mosquitto_passwd gives: $7$iterations$salt$hash',
+      )
+      .optional()
+      .describe('Hash of the password, as `sm-edge mqtt-password` and mosquitto_passwd write it'),
+    publish: accessList(
+      'Topic filters that the user may publish to; {username} and {clientId} are levels; default all, [] none',
+    ),
+    subscribe: accessList(
+      'Topic filters that the user may subscribe to, or parts of them; default all, [] none',
+    ),
+  })
+  .refine(
+    ({ password, passwordHash }) => (password === undefined) !== (passwordHash === undefined),
+    'declare password or passwordHash',
+  );
+
+const brokerTlsSchema = z
+  .strictObject({
+    cert: z.string().describe('Path of the PEM file with the certificate of the broker'),
+    key: z.string().describe('Path of the PEM file with its private key'),
+    ca: z
+      .string()
+      .optional()
+      .describe(
+        'Path of the PEM file with the authorities of client certificates: only clients with one may connect',
+      ),
+  })
+  .describe('TLS for all clients of the broker');
 
 /** The broker in this process (aedes), for sites that have none. */
 const embeddedBrokerSchema = z
@@ -101,7 +137,16 @@ const embeddedBrokerSchema = z
       .regex(/^(\[[0-9a-fA-F:.]+\]|[^\s:]+):\d{1,5}$/, 'write host:port, such as 127.0.0.1:1883')
       .default('127.0.0.1:1883')
       .describe('Address and port; port 0 takes a free one'),
-    users: z.array(user).max(1000).default([]).describe('Who may connect; empty: everybody (loopback only)'),
+    tls: brokerTlsSchema.optional(),
+    users: z
+      .array(user)
+      .max(1000)
+      .refine(
+        (users) => new Set(users.map(({ username }) => username)).size === users.length,
+        'a user stands twice',
+      )
+      .default([])
+      .describe('Who may connect; empty: everybody (loopback only)'),
     allowAnonymous: z
       .boolean()
       .default(false)
@@ -110,11 +155,24 @@ const embeddedBrokerSchema = z
     maxPacket: byteSize({ minBytes: 1024 })
       .prefault('1MiB')
       .describe('Largest packet; a sender of a larger one is disconnected'),
+    maxRate: z
+      .number()
+      .min(1)
+      .max(1_000_000)
+      .default(5000)
+      .describe('Messages a second of one client; from a faster one is read more slowly'),
   })
-  .refine((broker) => broker.users.length > 0 || broker.allowAnonymous || isLoopback(broker.listen), {
-    path: ['users'],
-    message: 'the broker would be open to the whole network: declare users, or allowAnonymous: true',
-  });
+  .refine(
+    (broker) =>
+      broker.users.length > 0 ||
+      broker.tls?.ca !== undefined ||
+      broker.allowAnonymous ||
+      isLoopback(broker.listen),
+    {
+      path: ['users'],
+      message: 'the broker would be open to the whole network: declare users, or allowAnonymous: true',
+    },
+  );
 
 /** Whether `host:port` is reachable from this machine alone. */
 export function isLoopback(listen: string): boolean {

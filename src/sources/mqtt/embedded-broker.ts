@@ -1,8 +1,11 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import type { Aedes, AedesPublishPacket, AuthenticateError, Client } from 'aedes';
+import type { Clock } from '../../base/clock.js';
 import { SmEdgeError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
+import { Access } from './broker-access.js';
 import {
   limitQueues,
   MAX_SUBSCRIPTIONS,
@@ -10,7 +13,10 @@ import {
   RetainedLimit,
   SessionLimit,
 } from './broker-limits.js';
+import { RateLimit } from './broker-rate.js';
+import { BrokerUsers } from './broker-users.js';
 import type { EmbeddedBrokerConfig } from './config.js';
+import type { RefusedClientReason } from './mqtt-metrics.js';
 
 /** A message that a client publishes, before the broker acknowledges it. */
 export interface Publication {
@@ -23,14 +29,15 @@ export interface Publication {
 
 export interface EmbeddedBrokerOptions {
   readonly config: EmbeddedBrokerConfig;
+  readonly clock: Clock;
   readonly logger: Logger;
   /**
    * Sees every publication first. The broker acknowledges it (PUBACK, PUBREC) and forwards it when the answer
    * resolves; when it rejects, the publisher is disconnected without one, and sends it again [MQTT-4.4.0-1].
    */
   readonly onPublish: (publication: Publication) => Promise<void> | undefined;
-  /** A connection was refused, for the counter: over maxConnections, not authorised, packet too large. */
-  readonly onRefused: (reason: 'connections' | 'credentials' | 'size') => void;
+  /** Something was refused, for the counter: a connection, a packet, a topic; `rate`: read more slowly. */
+  readonly onRefused: (reason: RefusedClientReason) => void;
   /** A message was left out of the full queue of an absent or slow client. */
   readonly onDropped: () => void;
   /** The listening socket failed after the start. */
@@ -56,7 +63,9 @@ export function parseListen(listen: string): ListenAddress {
 export class EmbeddedBroker {
   readonly #options: EmbeddedBrokerOptions;
   readonly #sockets = new Set<Socket>();
-  readonly #clients = new Set<PausableClient>();
+  readonly #clients = new Map<Client, Guest>();
+  readonly #users: BrokerUsers;
+  #paused = false;
   readonly #sessions = new SessionLimit();
   readonly #retained = new RetainedLimit();
   #aedes: Aedes | undefined;
@@ -64,6 +73,7 @@ export class EmbeddedBroker {
 
   constructor(options: EmbeddedBrokerOptions) {
     this.#options = options;
+    this.#users = new BrokerUsers(options.config.users);
   }
 
   /** Starts and resolves with the address; rejects where the port is taken. */
@@ -73,7 +83,9 @@ export class EmbeddedBroker {
     const aedes = await Aedes.createBroker({
       connectTimeout: CONNECT_TIMEOUT_MS,
       drainTimeout: SLOW_CLIENT_TIMEOUT_MS,
-      preConnect: (_client, packet, done) => {
+      preConnect: (client, packet, done) => {
+        const guest = this.#clients.get(client);
+        if (guest !== undefined) guest.willTopic = (packet as { will?: { topic: string } }).will?.topic;
         packet.clean = !this.#sessions.admit(packet.clientId, packet.clean ?? true);
         done(null, true);
       },
@@ -81,14 +93,29 @@ export class EmbeddedBroker {
         this.#authenticate(client, username, password, done),
       authorizeSubscribe: (client, subscription, done) => {
         const { subscriptions } = client as unknown as { subscriptions: Record<string, unknown> };
-        done(null, Object.keys(subscriptions).length < MAX_SUBSCRIPTIONS ? subscription : null);
+        const may = this.#clients.get(client)?.access.maySubscribe(subscription.topic) ?? true;
+        if (!may) this.#refuseTopic(client, 'subscribe to', subscription.topic);
+        done(null, may && Object.keys(subscriptions).length < MAX_SUBSCRIPTIONS ? subscription : null);
       },
       authorizePublish: (client, packet, done) => {
         if (packet.topic.startsWith('$')) return done(new Error('topics that start with $ are reserved'));
+        const guest = client === null ? undefined : this.#clients.get(client);
+        if (guest?.access.mayPublish(packet.topic) === false) {
+          // [MQTT-3.3.5-2] an unauthorised publisher gets an acknowledgement or its connection closed; one that
+          // is told "stored" while nothing is would never find its mistake.
+          this.#refuseTopic(client!, 'publish to', packet.topic);
+          return done(new Error(`may not publish to ${packet.topic}`));
+        }
+        const turn = guest?.rate.take();
+        if (turn !== undefined) this.#options.onRefused('rate');
         const payload = toBuffer(packet.payload);
         // Over the limit the message goes to everybody who listens now, and is kept for nobody.
         if (packet.retain && !this.#retained.admit(packet.topic, payload.length)) packet.retain = false;
-        const stored = this.#seenBefore(client, packet).then((seen) => {
+        const first =
+          turn === undefined
+            ? this.#seenBefore(client, packet)
+            : turn.then(() => this.#seenBefore(client, packet));
+        const stored = first.then((seen) => {
           const { topic, qos, dup } = packet;
           return seen ? undefined : onPublish({ topic, payload, qos, repeated: dup });
         });
@@ -109,7 +136,10 @@ export class EmbeddedBroker {
       logger.debug({ reason: error.message }, 'a connection to the embedded broker failed'),
     );
     this.#aedes = aedes;
-    const server = createServer((socket) => this.#accept(aedes, socket));
+    const server = await this.#createServer((socket) => this.#accept(aedes, socket));
+    // Also of those that have not finished their TLS handshake.
+    server.maxConnections = config.maxConnections;
+    server.on('drop', () => this.#options.onRefused('connections'));
     this.#server = server;
     const { host, port } = parseListen(config.listen);
     await new Promise<void>((resolve, reject) => {
@@ -133,11 +163,13 @@ export class EmbeddedBroker {
 
   /** Reads nothing more from anybody until `resume`: what is not read stays with its sender. */
   pause(): void {
-    for (const client of this.#clients) client.pause();
+    this.#paused = true;
+    for (const client of this.#clients.keys()) pausable(client).pause();
   }
 
   resume(): void {
-    for (const client of this.#clients) client.resume();
+    this.#paused = false;
+    for (const [client, { rate }] of this.#clients) if (!rate.isPaused) pausable(client).resume();
   }
 
   /** Publishes a message of the gateway itself to the clients of the broker. */
@@ -167,46 +199,94 @@ export class EmbeddedBroker {
     await closed;
   }
 
-  #accept(aedes: Aedes, socket: Socket): void {
-    const { config, onRefused } = this.#options;
-    if (this.#sockets.size >= config.maxConnections) {
-      onRefused('connections');
-      socket.destroy();
-      return;
+  async #createServer(accept: (socket: Socket) => void): Promise<Server> {
+    const { tls } = this.#options.config;
+    if (tls === undefined) return createServer(accept);
+    try {
+      const [cert, key, ca] = await Promise.all([
+        readFile(tls.cert),
+        readFile(tls.key),
+        tls.ca === undefined ? undefined : readFile(tls.ca),
+      ]);
+      const clientCertificates = ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: true };
+      const options = { cert, key, ...clientCertificates, handshakeTimeout: CONNECT_TIMEOUT_MS };
+      const server = createTlsServer(options, accept);
+      server.on('tlsClientError', (error) => {
+        this.#options.onRefused('credentials');
+        this.#options.logger.debug(
+          { reason: error.message },
+          'a TLS handshake with the embedded broker failed',
+        );
+      });
+      return server;
+    } catch (cause) {
+      throw new SmEdgeError(
+        'MQTT_TLS_FILE',
+        `the TLS files of the broker cannot be used: ${(cause as Error).message}`,
+        {
+          hint: 'check broker.embedded.tls: the paths, and that the service user may read the files',
+          retryable: true,
+          cause,
+        },
+      );
     }
+  }
+
+  #accept(aedes: Aedes, socket: Socket): void {
+    const { config, clock, onRefused } = this.#options;
     this.#sockets.add(socket);
     socket.setNoDelay(true);
     const client = aedes.handle(socket);
-    const pausable = client as unknown as PausableClient;
-    this.#clients.add(pausable);
+    const rate = new RateLimit({
+      clock,
+      perSecond: config.maxRate,
+      pause: () => pausable(client).pause(),
+      resume: () => {
+        if (!this.#paused) pausable(client).resume();
+      },
+    });
+    this.#clients.set(client, { rate, access: EVERYTHING, willTopic: undefined });
     socket.once('close', () => {
       this.#sockets.delete(socket);
-      this.#clients.delete(pausable);
+      this.#clients.get(client)?.rate.stop();
+      this.#clients.delete(client);
     });
     limitPackets(client, config.maxPacket, () => onRefused('size'));
   }
 
   #authenticate(
-    _client: Client,
+    client: Client,
     username: string | undefined,
     password: Buffer | undefined,
     done: (error: AuthenticateError | null, success: boolean | null) => void,
   ): void {
-    const { users } = this.#options.config;
-    if (users.length === 0) {
+    if (this.#users.isEmpty) {
       done(null, true);
       return;
     }
-    const digest = sha256(password ?? Buffer.alloc(0));
-    // Every user is compared, so that the time taken does not tell which names exist.
-    let allowed = false;
-    for (const user of users) {
-      const same = timingSafeEqual(digest, sha256(Buffer.from(user.password)));
-      allowed = (same && user.username === username) || allowed;
-    }
-    if (!allowed) this.#options.onRefused('credentials');
-    const error = allowed ? null : Object.assign(new Error('bad user name or password'), { returnCode: 4 });
-    done(error as AuthenticateError | null, allowed);
+    const admitted = this.#users.admit(username, password ?? Buffer.alloc(0)).catch(() => false);
+    void admitted.then((allowed) => {
+      const guest = this.#clients.get(client);
+      const user = this.#users.find(username);
+      if (!allowed) this.#options.onRefused('credentials');
+      else if (guest !== undefined && user !== undefined) {
+        guest.access = new Access(user, user.username, client.id);
+        // Published when the client is gone: its rights are looked at now.
+        if (guest.willTopic !== undefined && !guest.access.mayPublish(guest.willTopic)) {
+          this.#refuseTopic(client, 'leave a last will on', guest.willTopic);
+          const error = Object.assign(new Error('last will not allowed'), { returnCode: 5 });
+          done(error as AuthenticateError, false);
+          return;
+        }
+      }
+      const error = allowed ? null : Object.assign(new Error('bad user name or password'), { returnCode: 4 });
+      done(error as AuthenticateError | null, allowed);
+    });
+  }
+
+  #refuseTopic(client: Client, verb: string, topic: string): void {
+    this.#options.onRefused('access');
+    this.#options.logger.debug({ client: client.id, topic }, `a client may not ${verb} this topic`);
   }
 
   /** Whether a QoS 2 message is a repetition of one that waits for its PUBREL [MQTT-4.3.3-2]. */
@@ -222,10 +302,19 @@ export class EmbeddedBroker {
   }
 }
 
-const sha256 = (data: Buffer): Buffer => createHash('sha256').update(data).digest();
-
 const toBuffer = (payload: AedesPublishPacket['payload']): Buffer =>
   typeof payload === 'string' ? Buffer.from(payload) : payload;
+
+/** What the broker knows of a connection. */
+interface Guest {
+  readonly rate: RateLimit;
+  access: Access;
+  willTopic: string | undefined;
+}
+
+const EVERYTHING = new Access({}, '', '');
+
+const pausable = (client: Client): PausableClient => client as unknown as PausableClient;
 
 /** Two methods of a client of aedes that its types leave out. */
 interface PausableClient {

@@ -99,6 +99,7 @@ export class EmbeddedBrokerSource implements Source {
   async #listen(): Promise<void> {
     const server = new EmbeddedBroker({
       config: this.#broker,
+      clock: this.#deps.clock,
       logger: this.#deps.logger,
       onPublish: (publication) => this.#take(publication),
       onRefused: (reason) => this.#metrics.refusedClient(reason),

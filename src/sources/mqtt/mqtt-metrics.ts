@@ -5,7 +5,7 @@ import type { SourceDeps } from '../part.js';
 const PUBLISH_INTERVAL_MS = 200;
 
 export type UnusableReason = 'payload' | 'size' | 'topic' | 'unmatched';
-export type RefusedClientReason = 'connections' | 'credentials' | 'size';
+export type RefusedClientReason = 'connections' | 'credentials' | 'size' | 'access' | 'rate';
 
 /** The counters of one MQTT source. */
 export class MqttMetrics {
@@ -54,7 +54,7 @@ export class MqttMetrics {
       ),
       refusedClients: metrics.counter(
         'sm_edge_mqtt_refused_clients_total',
-        'Clients that the embedded broker refused: connections (too many), credentials, size (packet too large)',
+        'What the embedded broker refused clients: connections (too many), credentials, size (packet too large), access (a topic), rate (read more slowly)',
         ['source', 'reason'],
       ),
     };
