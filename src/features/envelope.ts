@@ -126,13 +126,11 @@ export class EnvelopePlan {
   }
 
   #transform(spectrum: Float32Array, band: Band): Float32Array {
-    const data = this.#fft.data;
     const from = Math.max(1, band.fromBin);
     const bins = Math.min(band.fromBin + band.bins, this.#blockLength / 2) - from;
-    data.set(spectrum.subarray(2 * from, 2 * (from + bins)));
-    data.fill(0, 2 * bins);
+    this.#fft.load(spectrum, from, bins);
     this.#fft.inverse();
-    return data;
+    return this.#fft.data;
   }
 
   close(): void {

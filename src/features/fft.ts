@@ -184,6 +184,11 @@ abstract class Plan {
     return this.#view;
   }
 
+  /** All of the memory: its identity changes when it grows. */
+  protected get heap(): Float32Array {
+    return this.#pffft.HEAPF32;
+  }
+
   forward(): void {
     this.#run(FORWARD);
   }
@@ -254,6 +259,18 @@ export class RealFft extends Plan {
 export class ComplexFft extends Plan {
   constructor(pffft: FftLibrary, length: number) {
     super(pffft, length, COMPLEX);
+  }
+
+  /** Numbers [from, from + count) of a spectrum packed as `RealFft` gives it, then zeros, as the input. */
+  load(packed: Float32Array, from: number, count: number): void {
+    const { data } = this;
+    const heap = this.heap;
+    // Within one memory without a view of the piece: this runs for every band of every block.
+    if (packed.buffer === heap.buffer) {
+      const source = (packed.byteOffset >> 2) + 2 * from;
+      heap.copyWithin(data.byteOffset >> 2, source, source + 2 * count);
+    } else data.set(packed.subarray(2 * from, 2 * (from + count)));
+    data.fill(0, 2 * count);
   }
 
   /** Sums of e and e² of the squared magnitudes e of numbers [from, to), into `sums`. */

@@ -30,11 +30,13 @@ function runningMedian(values: Float64Array, reach: number): Float64Array {
     const from = Math.max(1, Math.min(centre, values.length) - reach);
     knots.push(medianOf(values, from, Math.min(values.length, centre + reach + 1), scratch));
   }
-  return Float64Array.from(values, (_, k) => {
+  const median = new Float64Array(values.length);
+  for (let k = 0; k < median.length; k++) {
     const knot = Math.floor(k / step);
     const share = (k - knot * step) / step;
-    return knots[knot]! * (1 - share) + (knots[knot + 1] ?? knots[knot]!) * share;
-  });
+    median[k] = knots[knot]! * (1 - share) + (knots[knot + 1] ?? knots[knot]!) * share;
+  }
+  return median;
 }
 
 export interface Line {

@@ -14,6 +14,9 @@ export interface ShaftSpeed {
 export const SPEED_RANGE = 0.078;
 /** Steps of the search, share: finer than the resolution of ten orders over 400 turns. */
 const STEP = 0.0002;
+const STEPS = Math.round(SPEED_RANGE / STEP);
+/** What each speed weighs, during one search: the search runs for every block, and allocates nothing for it. */
+const WEIGHTS = new Float64Array(2 * STEPS + 1);
 /** A line counts from this ratio to its floor on; none counts for more than this, the first order twice that. */
 const LEAST_RATIO = 2.5;
 const MAX_WEIGHT = 3;
@@ -48,27 +51,27 @@ export function findShaftSpeed(spectra: readonly SpeedSpectrum[], declaredHz: nu
       for (let order = 1; order <= orders; order++) weight += orderWeight(spectrum, shaftHz, order);
     return weight;
   };
-  const steps = Math.round(SPEED_RANGE / STEP);
-  const speeds = Array.from({ length: 2 * steps + 1 }, (_, i) => declaredHz * (1 + (i - steps) * STEP));
-  const weights = speeds.map(evidenceAt);
-  let best = steps;
+  const speedAt = (i: number) => declaredHz * (1 + (i - STEPS) * STEP);
+  const weights = WEIGHTS;
+  let best = STEPS;
+  for (let i = 0; i < weights.length; i++) weights[i] = evidenceAt(speedAt(i));
   // Of equal speeds the one nearest to the nameplate.
-  for (let i = 0; i < speeds.length; i++) {
-    const nearer = Math.abs(i - steps) < Math.abs(best - steps);
+  for (let i = 0; i < weights.length; i++) {
+    const nearer = Math.abs(i - STEPS) < Math.abs(best - STEPS);
     if (weights[i]! > weights[best]! || (weights[i] === weights[best] && nearer)) best = i;
   }
   let second = 0;
-  for (let i = 0; i < speeds.length; i++) {
+  for (let i = 0; i < weights.length; i++) {
     if (Math.abs(i - best) * STEP > SAME_SPEED) second = Math.max(second, weights[i]!);
   }
   const weight = weights[best]!;
   const clear =
     weight >= CERTAIN_WEIGHT && (weight >= CERTAIN_FACTOR * second || weight >= second + CERTAIN_LEAD);
   const alone = weight >= CERTAIN_ALONE_WEIGHT && weight >= CERTAIN_ALONE_FACTOR * second;
-  const seen = orderWeights(spectra, speeds[best]!);
+  const seen = orderWeights(spectra, speedAt(best));
   const certain =
     (clear || (alone && seen.filter((each) => each >= LEAST_ORDER_WEIGHT).length >= 2)) && !isMultiple(seen);
-  return { declaredHz, shaftHz: weight > 0 ? speeds[best]! : declaredHz, certain, evidenceAt };
+  return { declaredHz, shaftHz: weight > 0 ? speedAt(best) : declaredHz, certain, evidenceAt };
 }
 
 /** What each whole order weighs in all spectra together, the first one first. */

@@ -92,7 +92,7 @@ it('never gives a torn window, or one across a gap, to any of several threads', 
   }
 });
 
-it('captures whole signals while another thread writes', { timeout: 60_000 }, async () => {
+it('captures whole signals while another thread writes', { timeout: 600_000 }, async () => {
   // Large against what is written between two looks: captures are to succeed, and the others to say so.
   const ring = SampleRing.create(200_000, 100_000);
   const writer = run(WRITER, { module: RING, handle: ring.handle, total: TOTAL / 2 });
