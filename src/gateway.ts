@@ -14,9 +14,10 @@ import { EventCatalogue } from './events/catalogue.js';
 import type { GatewayEvent } from './events/event.js';
 import { AnalysisClient } from './pipeline/analysis/client.js';
 import { Announcer } from './pipeline/announcer.js';
+import { Anomalies } from './pipeline/anomalies.js';
 import { Assessor } from './pipeline/assessor.js';
 import { type Desks, openDesks } from './pipeline/desks.js';
-import { Housekeeping, restoreBaselines } from './pipeline/housekeeping.js';
+import { Housekeeping } from './pipeline/housekeeping.js';
 import { LivePipeline } from './pipeline/live.js';
 import { MachineRegistry } from './pipeline/machines.js';
 import { ModelFaults } from './pipeline/model-faults.js';
@@ -269,19 +270,17 @@ export class Gateway {
       metrics,
       machineOf: (id) => this.#machines.factsOf(id),
     });
-    const announcer = new Announcer({ bus, store, alarms, clock, random });
-    const actors = { clock, logger, newId: this.#newId, announcer, alarms, bus };
+    const announcer = new Announcer({ bus, store, alarms, clock, random, newId: this.#newId });
+    const anomalies = new Anomalies({ metrics, logger, alarms, announcer });
+    const actors = { clock, logger, newId: this.#newId, announcer, alarms, anomalies, bus };
     const desks = openDesks({ ...actors, journal: store.journal });
     const pipeline = new LivePipeline({
-      clock,
+      ...actors,
       logger: logger.child({ part: 'pipeline' }),
       metrics,
-      newId: this.#newId,
       store,
       analysis,
       assessor,
-      alarms,
-      announcer,
       board: this.board,
       machines: this.#machines,
       config: config.analysis,
@@ -312,6 +311,7 @@ export class Gateway {
       metrics,
       store,
       assessor,
+      anomalies,
       config: config.storage,
       watch,
     });
@@ -336,10 +336,10 @@ export class Gateway {
   }
 
   /** What was known before the restart: models in use, alarm states, what is usual at each point. */
-  async #restore({ store, alarms, assessor, models }: Running): Promise<void> {
+  async #restore({ store, alarms, models, housekeeping }: Running): Promise<void> {
     await models.restore(this.#config.sync.mlflow?.models ?? []);
     alarms.restore(await store.alarmStates());
-    await restoreBaselines(store, assessor, this.#logger);
+    await housekeeping.restoreLearned();
   }
 
   async #startUpstream(running: Running): Promise<Upstream | undefined> {

@@ -56,6 +56,10 @@ export function judgeFeatures(
 export function judgeScore(config: AlarmConfig, scored: ScoredPoint, active: boolean): Finding | undefined {
   const { point, score, threshold, anomalous, diagnosis } = scored;
   if (Number.isNaN(score)) return undefined;
+  // What is not believed raises nothing, and says nothing of an alarm that is there.
+  const heldBack = config.validated && scored.heldBack === true;
+  if (heldBack && config.scoreAbove === undefined)
+    return active ? undefined : { present: false, describe: () => '' };
   if (config.diagnosis !== undefined) {
     const named = config.diagnosis.some((fault) => fault === diagnosis?.fault);
     return { present: named, describe: () => `${point}: ${diagnosis?.sentence ?? 'no fault'}` };

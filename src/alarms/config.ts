@@ -111,6 +111,12 @@ export const alarmConfigSchema = z
     offDelay: duration({ maxMs: 86_400_000 })
       .prefault('0s')
       .describe('The condition has to be gone this long before the alarm goes'),
+    validated: z
+      .boolean()
+      .default(true)
+      .describe(
+        'For anomaly and diagnosis: false lets each anomaly count at once, without the validation that holds back single odd blocks and what the point does now and then for nothing',
+      ),
     latching: z
       .boolean()
       .default(false)
@@ -153,6 +159,7 @@ export const DEFAULT_ANOMALY_ALARM: AlarmConfig = {
   deadband: 0.1,
   onDelay: 3_000,
   offDelay: 30_000,
+  validated: true,
   latching: false,
   priority: 'medium',
   enabled: true,

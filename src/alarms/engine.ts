@@ -47,6 +47,8 @@ export class AlarmEngine {
   readonly #gated = new Map<string, Instance[]>();
   /** Those that time alone may change: shelved ones, and those on missing data. */
   readonly #timed = new Set<Instance>();
+  /** Those that somebody took out of service. */
+  readonly #outOfService = new Set<Instance>();
   readonly #groups = new AlarmGroups();
   readonly #machineOf: (machine: string) => MachineFacts;
   readonly #unwatched;
@@ -126,6 +128,11 @@ export class AlarmEngine {
     return instance === undefined ? undefined : recordOf(instance);
   }
 
+  /** Whether somebody works on the machine: an alarm of it is out of service. */
+  inMaintenance(machine: string): boolean {
+    return [...this.#outOfService].some(({ point }) => pointParts(point).machine === machine);
+  }
+
   definitionOf(alarm: string, point: string): AlarmConfig | undefined {
     return this.#find(alarm, point)?.config;
   }
@@ -162,6 +169,7 @@ export class AlarmEngine {
     this.#byPoint.clear();
     this.#gated.clear();
     this.#timed.clear();
+    this.#outOfService.clear();
     this.#groups.clear();
     // What is missing from the very beginning is missing too.
     for (const { missing, point, enabled } of this.#configs)
@@ -187,6 +195,7 @@ export class AlarmEngine {
         instance.state = transition(instance.state, over, rulesOf(instance.config));
       }
       if (instance.state.shelf !== undefined) this.#timed.add(instance);
+      if (instance.state.outOfService) this.#outOfService.add(instance);
       if (record.group !== undefined && instance.state.state !== 'normal') {
         instance.group = record.group;
         this.#groups.restore(record.alarm, record.point, record.group);
@@ -258,6 +267,8 @@ export class AlarmEngine {
     if (before.state === after.state && !shelfMoved) return [];
     if (after.shelf !== undefined) this.#timed.add(instance);
     else if (config.missing === undefined) this.#timed.delete(instance);
+    if (after.outOfService) this.#outOfService.add(instance);
+    else this.#outOfService.delete(instance);
     const { timeMs } = input;
     this.#regroup(instance, timeMs);
     instance.actor = actor;

@@ -9,6 +9,8 @@ export interface ScoredPoint {
   readonly score: number;
   readonly threshold: number;
   readonly anomalous: boolean;
+  /** True while the validation does not believe the anomaly: it then raises no alarm. */
+  readonly heldBack?: boolean;
   readonly diagnosis?: Diagnosis;
 }
 

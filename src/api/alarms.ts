@@ -6,7 +6,7 @@ import { type Clock, systemClock } from '../base/clock.js';
 import { withDeadline } from '../base/deadline.js';
 import { duration } from '../base/schema.js';
 import { type AlarmDesk, MAX_SHELVE_MS } from '../pipeline/alarm-desk.js';
-import { line, parseRequest, time } from './request.js';
+import { count, line, parseRequest, time } from './request.js';
 import type { RouteGroup } from './server.js';
 
 /** What the routes need of the gateway. */
@@ -27,6 +27,7 @@ const listQuery = z.strictObject({
   state: z.enum(ALARM_STATES).optional(),
   severity: z.enum(PRIORITIES).optional(),
 });
+const heldQuery = z.strictObject({ point: pattern.optional(), limit: count(1000, 100) });
 const periodQuery = z.strictObject({ from: time().optional(), to: time().optional() });
 
 /** Who did it; a gateway has no accounts, so it is the name that was given. */
@@ -69,6 +70,11 @@ function register(app: FastifyInstance, alarms: () => AlarmDesk, clock: Clock): 
   app.get('/api/v1/alarms/stats', async (request) => {
     const { from, to = clock.nowMs() } = parseRequest(periodQuery, request.query);
     return alarms().statistics(from ?? to - STANDARD_PERIOD_MS, to);
+  });
+
+  app.get('/api/v1/alarms/held-back', async (request) => {
+    const { limit, point } = parseRequest(heldQuery, request.query);
+    return { heldBack: alarms().heldBack(limit, point) };
   });
 
   app.get('/api/v1/alarms/:alarm/:point', async (request) => {

@@ -1,5 +1,6 @@
 import type { AlarmRecord } from '../alarms/engine.js';
 import type { AlarmCount, AlarmStatistics } from '../alarms/statistics.js';
+import type { HeldBack } from '../alarms/validator.js';
 import type { GatewayEvent } from '../events/event.js';
 import type { AlarmDetails } from '../pipeline/alarm-desk.js';
 import { ago, localTime, printable, table, wrap } from './text.js';
@@ -74,6 +75,17 @@ export function detailsText({ record, definition, history }: AlarmDetails, nowMs
     history.length === 0 ? 'Nothing happened to it yet' : 'What happened, oldest first',
     ...history.flatMap(historyLines),
   ];
+  return `${lines.join('\n')}\n`;
+}
+
+export function heldText(held: readonly HeldBack[]): string {
+  if (held.length === 0) return 'nothing was held back\n';
+  const lines = held.flatMap(({ point, fromMs, blocks, score, threshold, confidence, reasons }) => [
+    printable(
+      `${localTime(fromMs)}  ${point}  ${blocks} ${blocks === 1 ? 'block' : 'blocks'}, score ${score.toFixed(2)} (limit ${threshold.toFixed(2)}), believed ${percent(confidence)}`,
+    ),
+    ...paragraph(reasons.map(({ text }) => text).join('; '), INDENT),
+  ]);
   return `${lines.join('\n')}\n`;
 }
 

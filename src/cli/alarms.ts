@@ -2,13 +2,14 @@ import type { Command } from 'commander';
 import type { AlarmRecord } from '../alarms/engine.js';
 import { matches } from '../alarms/pattern.js';
 import type { AlarmStatistics } from '../alarms/statistics.js';
+import type { HeldBack } from '../alarms/validator.js';
 import { systemClock } from '../base/clock.js';
 import { SmEdgeError } from '../base/errors.js';
 import type { AlarmDetails } from '../pipeline/alarm-desk.js';
-import { detailsText, listText, statisticsText } from './alarm-text.js';
+import { detailsText, heldText, listText, statisticsText } from './alarm-text.js';
 import type { RegisterVerb } from './context.js';
 import { actorName, DaemonClient, type DaemonOptions, withDaemonOptions } from './daemon-client.js';
-import { durationOption } from './options.js';
+import { durationOption, numberOption } from './options.js';
 import { EXIT, reportFailure, write } from './output.js';
 
 interface ActionOptions extends DaemonOptions {
@@ -161,6 +162,22 @@ export const register: RegisterVerb = (program, context, exit) => {
       return { correct: verdict === 'true', ...(cause === undefined ? {} : { cause }) };
     },
     (command) => noted(command.option('--cause <text>', 'what it was')),
+  );
+
+  verb<ListOptions & { readonly limit: string }>(
+    'held',
+    'anomalies that the validation did not let become alarms, and why',
+    async (client, _args, { point, limit, json }) => {
+      const answer = await client.get<{ heldBack: HeldBack[] }>('alarms/held-back', {
+        point,
+        limit: numberOption('--limit', limit),
+      });
+      return json ? answer : heldText(answer.heldBack);
+    },
+    (command) =>
+      command
+        .option('--point <pattern>', 'of these points; * stands for any run of characters')
+        .option('--limit <count>', 'the newest of them, at most', '50'),
   );
 
   verb<DaemonOptions & { readonly period: string }>(

@@ -7,6 +7,12 @@ import { openRecordingSet } from '../signals/recording-set.js';
 import type { RegisterVerb } from './context.js';
 import { EXIT, Progress, reportFailure, write } from './output.js';
 
+interface ReplayOptions {
+  readonly config?: string;
+  readonly validation: boolean;
+  readonly json?: boolean;
+}
+
 /** `sm-edge replay`: a recording set through the whole pipeline, deterministic, as NDJSON or as a table. */
 export const register: RegisterVerb = (program, context, exit) => {
   program
@@ -14,8 +20,9 @@ export const register: RegisterVerb = (program, context, exit) => {
     .description('a recording set through the whole pipeline, as fast as it goes')
     .argument('<dir>', 'folder with manifest.json (recording-set/1)')
     .option('--config <file>', 'machines, models and alarms of this config instead of those of the manifest')
+    .option('--no-validation', 'let every anomaly count at once')
     .option('--json', 'NDJSON on stdout: features, scores, diagnoses, alarms, a summary')
-    .action(async (dir: string, options: { config?: string; json?: boolean }) => {
+    .action(async (dir: string, options: ReplayOptions) => {
       try {
         await run(dir, options);
         exit(EXIT.done);
@@ -24,7 +31,7 @@ export const register: RegisterVerb = (program, context, exit) => {
       }
     });
 
-  async function run(dir: string, options: { config?: string; json?: boolean }): Promise<void> {
+  async function run(dir: string, options: ReplayOptions): Promise<void> {
     const config = options.config === undefined ? undefined : loadConfig(options.config, context.env).config;
     const set = await openRecordingSet(dir);
     const offline = await startOffline({ clock: systemClock, metrics: new Metrics(), config });
@@ -38,6 +45,7 @@ export const register: RegisterVerb = (program, context, exit) => {
         set,
         ...offline,
         configured: config !== undefined,
+        validation: options.validation,
         onProgress: (done, _total, file) => progress.update(done, file),
       });
       for await (const line of lines) {
@@ -62,7 +70,7 @@ function readable(line: ReplayLine): string {
       const verdicts = Object.entries(line.diagnoses).map(([fault, count]) => `${fault} ${count}`);
       return [
         `${line.recordings} recordings, ${line.tables} tables, ${line.windows} windows, ${line.readings} readings`,
-        `${line.anomalous} anomalous scores, ${line.alarms} alarm transitions; verdicts: ${verdicts.join(', ') || 'none'}`,
+        `${line.anomalous} anomalous scores, ${line.confirmed} anomalies believed, ${line.heldBack} held back, ${line.alarms} alarm transitions; verdicts: ${verdicts.join(', ') || 'none'}`,
       ].join('\n');
     }
     default:

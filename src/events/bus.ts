@@ -13,6 +13,8 @@ export type { Subscription } from './delivery.js';
 
 /** An event as the publisher knows it; the bus adds id, time and gateway. */
 export interface EventDraft {
+  /** Where another draft of the same commit names this one as its cause. */
+  readonly id?: string;
   readonly type: EventType;
   readonly correlationId: string;
   readonly causationId?: string;

@@ -67,6 +67,12 @@ const validation = z.looseObject({
   confidence: z.number().min(0).max(1),
   reasons: z.array(z.looseObject({ rule: name, weight: z.number(), text })).max(50),
   message: text,
+  /** Of what was held back: how many anomalies since the last such event of the point, and the newest of them. */
+  count: z.number().int().positive().optional(),
+  from: isoTime.optional(),
+  blocks: z.number().int().positive().optional(),
+  score: z.number().optional(),
+  threshold: z.number().optional(),
 });
 
 const remark = z.looseObject({ alarm: name, point: name, by: name, message: text, time: isoTime });

@@ -3,6 +3,7 @@ import { ALARM_EVENT_TYPES } from '../alarms/event-type.js';
 import { matches } from '../alarms/pattern.js';
 import { type AlarmFact, type AlarmStatistics, alarmStatistics } from '../alarms/statistics.js';
 import type { AlarmInput } from '../alarms/transition.js';
+import type { HeldBack } from '../alarms/validator.js';
 import type { Clock, Timer } from '../base/clock.js';
 import { SmEdgeError, toErrorRecord } from '../base/errors.js';
 import type { NewId } from '../base/ids.js';
@@ -11,12 +12,14 @@ import type { EventType, GatewayEvent } from '../events/event.js';
 import type { EventJournal } from '../events/journal.js';
 import { pointParts } from '../signals/point.js';
 import type { Announcer } from './announcer.js';
+import type { Anomalies } from './anomalies.js';
 
 export interface AlarmDeskDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly newId: NewId;
   readonly alarms: AlarmEngine;
+  readonly anomalies: Pick<Anomalies, 'held' | 'label'>;
   readonly announcer: Announcer;
   readonly journal: EventJournal;
 }
@@ -57,6 +60,8 @@ const TICK_MS = 1_000;
 const HISTORY = 200;
 /** Longest time that an alarm may be shelved: it must not be forgotten there. */
 export const MAX_SHELVE_MS = 30 * 86_400_000;
+/** Held-back anomalies that are known at most. */
+const MAX_HELD_BACK = 20_500;
 /** Events of one statistic: a year of a hundred alarms a day. */
 const PAGE = 10_000;
 const MAX_FACTS = 100_000;
@@ -158,6 +163,15 @@ export class AlarmDesk {
       raised: new Date(record.raisedMs).toISOString(),
       message: `${actor.by} calls it ${verdict}${cause}`,
     });
+    const definition = this.#deps.alarms.definitionOf(alarm, point);
+    if (definition?.anomaly !== undefined || definition?.diagnosis !== undefined)
+      this.#deps.anomalies.label(point, label.correct);
+  }
+
+  /** Anomalies that did not become alarms, the newest first. */
+  heldBack(limit: number, point?: string): HeldBack[] {
+    const held = this.#deps.anomalies.held(MAX_HELD_BACK);
+    return held.filter((one) => point === undefined || matches(point, one.point)).slice(0, limit);
   }
 
   async statistics(fromMs: number, toMs: number): Promise<AlarmStatistics> {

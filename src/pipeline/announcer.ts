@@ -1,10 +1,13 @@
 import type { AlarmEngine, AlarmTransition } from '../alarms/engine.js';
 import { eventTypeOf } from '../alarms/event-type.js';
+import type { Validation } from '../alarms/validation.js';
+import type { HeldBack } from '../alarms/validator.js';
 import type { Clock } from '../base/clock.js';
+import type { NewId } from '../base/ids.js';
 import type { Random } from '../base/random.js';
 import type { Diagnosis } from '../diagnosis/diagnose.js';
 import type { EventBus, EventDraft } from '../events/bus.js';
-import type { EventType, GatewayEvent } from '../events/event.js';
+import type { EventType } from '../events/event.js';
 import type { Reason } from '../scoring/explain.js';
 import type { Score } from '../scoring/score.js';
 import type { SourceStatus } from '../sources/part.js';
@@ -17,6 +20,7 @@ export interface AnnouncerDeps {
   readonly alarms: Pick<AlarmEngine, 'stateOf'>;
   readonly clock: Clock;
   readonly random: Random;
+  readonly newId: NewId;
 }
 
 export interface AnomalyFacts {
@@ -25,6 +29,7 @@ export interface AnomalyFacts {
   readonly score: Score;
   readonly reasons: readonly Reason[];
   readonly diagnosis: Diagnosis | undefined;
+  readonly validation: Validation;
 }
 
 const isoTime = (ms: number): string => new Date(ms).toISOString();
@@ -33,11 +38,13 @@ const isoTime = (ms: number): string => new Date(ms).toISOString();
 export class Announcer {
   readonly #publisher: Publisher;
   readonly #alarms: Pick<AlarmEngine, 'stateOf'>;
+  readonly #newId: NewId;
   #raised = 0;
 
-  constructor({ alarms, ...deps }: AnnouncerDeps) {
+  constructor({ alarms, newId, ...deps }: AnnouncerDeps) {
     this.#publisher = new Publisher(deps);
     this.#alarms = alarms;
+    this.#newId = newId;
   }
 
   /** Gives up what the store still refuses. */
@@ -72,23 +79,74 @@ export class Announcer {
     await this.#publisher.publish(drafts, { alarmStates });
   }
 
-  /** A point became anomalous. Gives the event, so that the alarm can name its cause. */
-  async anomaly(facts: AnomalyFacts, correlationId: string): Promise<GatewayEvent | undefined> {
-    const { point, timeMs, score, reasons, diagnosis } = facts;
-    const payload = {
-      point,
-      time: isoTime(timeMs),
-      model: score.model,
-      version: score.version,
-      score: score.score,
-      threshold: score.threshold,
-      ...(score.fallback === undefined ? {} : { fallback: score.fallback }),
-      reasons,
-      ...(diagnosis === undefined ? {} : { diagnosis }),
-      message: anomalyMessage(facts),
+  /**
+   * An anomaly was confirmed: that it was seen, and why it is believed, in one commit.
+   * @returns the id of the event that an alarm names as its cause, before it is on disk
+   */
+  anomaly(
+    facts: AnomalyFacts,
+    correlationId: string,
+  ): { readonly eventId: string; readonly published: Promise<void> } {
+    const { point, timeMs, score, reasons, diagnosis, validation } = facts;
+    const time = isoTime(timeMs);
+    const detected: EventDraft = {
+      id: this.#newId(),
+      type: 'AnomalyDetected',
+      correlationId,
+      payload: {
+        point,
+        time,
+        model: score.model,
+        version: score.version,
+        score: score.score,
+        threshold: score.threshold,
+        ...(score.fallback === undefined ? {} : { fallback: score.fallback }),
+        reasons,
+        ...(diagnosis === undefined ? {} : { diagnosis }),
+        message: anomalyMessage(facts),
+      },
     };
-    const [event] = await this.#publisher.publish([{ type: 'AnomalyDetected', correlationId, payload }]);
-    return event;
+    const eventId = this.#newId();
+    const { confidence, reasons: because } = validation;
+    const validated: EventDraft = {
+      id: eventId,
+      type: 'AnomalyValidated',
+      correlationId,
+      causationId: detected.id!,
+      payload: {
+        point,
+        time,
+        outcome: 'confirmed',
+        confidence,
+        reasons: because,
+        message: validationMessage(`the anomaly of ${point} is believed`, validation),
+      },
+    };
+    const published = this.#publisher.publish([detected, validated]).then(() => undefined);
+    return { eventId, published };
+  }
+
+  /** Anomalies of a point went without having been believed; `held` is the newest of `count`. */
+  async heldBack(held: HeldBack, count: number): Promise<void> {
+    const { point, fromMs, toMs, blocks, score, threshold, confidence, reasons } = held;
+    const many = count === 1 ? 'an anomaly' : `${count} anomalies`;
+    await this.fact(
+      'AnomalyValidated',
+      {
+        point,
+        time: isoTime(toMs),
+        from: isoTime(fromMs),
+        outcome: 'held-back',
+        count,
+        blocks,
+        score,
+        threshold,
+        confidence,
+        reasons,
+        message: validationMessage(`${many} of ${point} went by without an alarm`, held),
+      },
+      this.#newId(),
+    );
   }
 
   async source(id: string, type: string, status: SourceStatus, correlationId: string): Promise<void> {
@@ -122,3 +180,8 @@ function anomalyMessage({ point, score, reasons, diagnosis }: AnomalyFacts): str
   const verdict = diagnosis === undefined || diagnosis.fault === 'normal' ? '' : ` ${diagnosis.sentence}`;
   return `${point} behaves unusually (score ${score.score.toFixed(2)}, limit ${score.threshold.toFixed(2)}${because}).${verdict}`;
 }
+
+const validationMessage = (
+  what: string,
+  { confidence, reasons }: Pick<Validation, 'confidence' | 'reasons'>,
+) => `${what} (${Math.round(100 * confidence)} %): ${reasons.map(({ text }) => text).join('; ')}.`;

@@ -6,6 +6,7 @@ import type { Metrics } from '../base/metrics.js';
 import type { StorageConfig } from '../storage/config.js';
 import { budgetView, diskUsage } from '../storage/disk-usage.js';
 import type { Store } from '../storage/store.js';
+import type { Anomalies } from './anomalies.js';
 import type { Assessor } from './assessor.js';
 import type { StoreWatch } from './store-watch.js';
 
@@ -15,11 +16,12 @@ export interface HousekeepingDeps {
   readonly metrics: Metrics;
   readonly store: Store;
   readonly assessor: Assessor;
+  readonly anomalies: Pick<Anomalies, 'takeChanged' | 'restore'>;
   readonly config: StorageConfig;
   readonly watch: StoreWatch;
 }
 
-/** Retention and the baselines, every minute. */
+/** Retention, and what was learned of the points, every minute. */
 const EVERY_MINUTE = '* * * * *';
 
 const BASELINE_PREFIX = 'baseline:';
@@ -43,6 +45,19 @@ export class Housekeeping {
     );
   }
 
+  /** Takes up what was usual at each point before the restart, and what the validation of anomalies knew. */
+  async restoreLearned(): Promise<void> {
+    const { store, assessor, anomalies, logger } = this.#deps;
+    for (const [key, document] of await store.documents(BASELINE_PREFIX)) {
+      try {
+        assessor.restoreBaseline(key.slice(BASELINE_PREFIX.length), document);
+      } catch (thrown) {
+        logger.warn({ key, error: toErrorRecord(thrown) }, 'a baseline is learned anew');
+      }
+    }
+    await anomalies.restore(store, store.journal);
+  }
+
   /** A file that was too large to be checked as a whole at the start is checked right after it. */
   start(): void {
     this.#tasks = [
@@ -59,11 +74,11 @@ export class Housekeeping {
   async stop(): Promise<void> {
     await Promise.all(this.#tasks.map((task) => task.destroy()));
     this.#tasks = [];
-    await this.#guard('saving the baselines', () => this.#saveBaselines());
+    await this.#guard('saving what was learned', () => this.#saveLearned());
   }
 
   async #everyMinute(): Promise<void> {
-    await this.#saveBaselines();
+    await this.#saveLearned();
     await this.#deps.watch.refresh();
     await this.makeRoom();
   }
@@ -97,10 +112,12 @@ export class Housekeeping {
     else logger.error({ tookMs, findings }, 'the database is damaged');
   }
 
-  async #saveBaselines(): Promise<void> {
-    const documents = this.#deps.assessor
+  async #saveLearned(): Promise<void> {
+    const { assessor, anomalies } = this.#deps;
+    const baselines = assessor
       .takeChangedBaselines()
       .map(([point, document]) => ({ key: `${BASELINE_PREFIX}${point}`, document }));
+    const documents = [...baselines, ...anomalies.takeChanged()];
     if (documents.length > 0) await this.#deps.store.write({ documents });
   }
 
@@ -112,21 +129,6 @@ export class Housekeeping {
         { error: toErrorRecord(thrown) },
         `${what} failed; it is tried again at its next time`,
       );
-    }
-  }
-}
-
-/** Takes up what was usual at each point before the restart. */
-export async function restoreBaselines(
-  store: Pick<Store, 'documents'>,
-  assessor: Assessor,
-  logger: Logger,
-): Promise<void> {
-  for (const [key, document] of await store.documents(BASELINE_PREFIX)) {
-    try {
-      assessor.restoreBaseline(key.slice(BASELINE_PREFIX.length), document);
-    } catch (thrown) {
-      logger.warn({ key, error: toErrorRecord(thrown) }, 'a baseline is learned anew');
     }
   }
 }

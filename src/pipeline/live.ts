@@ -20,9 +20,11 @@ import type { SignalBatch } from '../sources/part.js';
 import type { Store } from '../storage/store.js';
 import type { AnalysisClient } from './analysis/client.js';
 import type { Announcer } from './announcer.js';
+import type { Anomalies } from './anomalies.js';
 import type { Assessor } from './assessor.js';
 import { type CaptureCause, Captures } from './captures.js';
 import { type AnalysisWindow, Channel } from './channel.js';
+import { type LiveMetrics, liveMetrics } from './live-metrics.js';
 import { analysisSpecOf, type MachineRegistry, type PointContext } from './machines.js';
 import type { PointBoard } from './point-board.js';
 import { Trends } from './trends.js';
@@ -36,6 +38,7 @@ export interface LiveDeps {
   readonly analysis: AnalysisClient;
   readonly assessor: Assessor;
   readonly alarms: AlarmEngine;
+  readonly anomalies: Anomalies;
   readonly announcer: Announcer;
   readonly board: PointBoard;
   readonly machines: MachineRegistry;
@@ -51,12 +54,8 @@ interface Track {
   /** True for a point whose blocks are stored as they come: a snapshot would store them twice. */
   stored: boolean;
   busy: boolean;
-  /** Windows in a row that were anomalous. */
-  unusual: number;
   diagnosis: Diagnosis | undefined;
   diagnosedMs: number;
-  /** The event that said that the point became anomalous. */
-  anomalyId: string | undefined;
 }
 
 /** More waveform points than a gateway has; further ones are stored but not analysed, and counted. */
@@ -67,8 +66,6 @@ const DIAGNOSIS_MS = 8_000;
 const DIAGNOSIS_AGE_MS = 15_000;
 /** The same while it names no fault: most of the signal that it saw was from before the fault. */
 const INCONCLUSIVE_AGE_MS = 3_000;
-/** An anomaly is announced when it has lasted this many windows: one odd window is a knock on the housing. */
-const PERSISTENCE = 2;
 /** What has not been analysed by then is given up when the gateway stops, milliseconds. */
 const STOP_TIMEOUT_MS = 3_000;
 
@@ -81,8 +78,8 @@ export class LivePipeline implements IntakeSink {
   readonly #deps: LiveDeps;
   readonly #tracks = new Map<string, Track>();
   readonly #underWay = new Set<Promise<unknown>>();
-  readonly #counters;
-  readonly #gauges;
+  readonly #counters: LiveMetrics['counters'];
+  readonly #gauges: LiveMetrics['gauges'];
   readonly #rings: RingBudget;
   /** Raw signal around events: their records, and triggers by hand. */
   readonly captures: Captures;
@@ -98,40 +95,7 @@ export class LivePipeline implements IntakeSink {
     this.#trends = new Trends(config.trends, deps.seasons);
     const { before, after } = config.capture;
     this.captures = new Captures({ store, metrics, beforeMs: before, afterMs: after });
-    this.#gauges = {
-      bytes: metrics.gauge('sm_edge_rings_bytes', 'Memory of all ring buffers.'),
-      refused: metrics.gauge('sm_edge_rings_refused', 'Ring buffers that the memory did not suffice for.'),
-      overruns: metrics.gauge(
-        'sm_edge_rings_overruns',
-        'Windows that were overwritten before they were read.',
-      ),
-    };
-    this.#counters = {
-      readings: metrics.counter('sm_edge_pipeline_readings_total', 'Readings taken in, by quality.', [
-        'quality',
-      ]),
-      blocks: metrics.counter('sm_edge_pipeline_blocks_total', 'Sample blocks taken in.'),
-      samples: metrics.counter('sm_edge_pipeline_samples_total', 'Samples taken in.'),
-      gaps: metrics.counter(
-        'sm_edge_pipeline_gaps_total',
-        'Breaks in waveforms: lost blocks, pauses, bad blocks.',
-      ),
-      windows: metrics.counter('sm_edge_pipeline_windows_total', 'Windows analysed.'),
-      skipped: metrics.counter(
-        'sm_edge_pipeline_windows_skipped_total',
-        'Windows left out because the analysis was behind, or the point was one too many.',
-      ),
-      failed: metrics.counter(
-        'sm_edge_pipeline_windows_failed_total',
-        'Windows that could not be analysed.',
-        ['code'],
-      ),
-      unsaved: metrics.counter(
-        'sm_edge_pipeline_unsaved_total',
-        'Batches that nobody had to be told about and that the store did not take.',
-        ['code'],
-      ),
-    };
+    ({ gauges: this.#gauges, counters: this.#counters } = liveMetrics(metrics));
   }
 
   /** Blocks that nobody acknowledges live in their ring; they are stored when something happens. */
@@ -172,24 +136,42 @@ export class LivePipeline implements IntakeSink {
   }
 
   #takeReading(reading: Reading): void {
-    const { alarms, announcer, assessor, board, newId } = this.#deps;
+    const { alarms, announcer, board, newId } = this.#deps;
     this.#counters.readings.inc({ quality: reading.quality });
     board.reading(reading);
+    this.#deps.anomalies.quality(reading.point, reading.quality);
     const correlationId = newId();
     const transitions = [...alarms.evaluateReading(reading)];
     if (isSound(reading.quality, reading.reason)) {
-      const { worst } = assessor.reading(reading.point, reading.value);
-      if (worst !== undefined) {
-        board.score(reading.point, reading.timeMs, worst);
-        // Scores of scalars are stored when they say something: a year of "usual" wears the flash for nothing.
-        if (worst.anomalous)
-          this.#save({ scores: [scoreRow(reading.point, reading.timeMs, worst, correlationId)] });
-        transitions.push(...alarms.evaluateScore({ ...worst, point: reading.point, timeMs: reading.timeMs }));
-      }
+      this.#scoreReading(reading, correlationId);
       transitions.push(...this.#followTrend(reading));
     }
     this.#captureMachine(transitions, correlationId);
     this.#follow(announcer.transitions(transitions, correlationId));
+  }
+
+  #scoreReading({ point, timeMs, value }: Reading, correlationId: string): void {
+    const { alarms, anomalies, announcer, assessor, board } = this.#deps;
+    const assessment = assessor.reading(point, value);
+    const { worst } = assessment;
+    if (worst === undefined) return;
+    board.score(point, timeMs, worst);
+    // Scores of scalars are stored when they say something: a year of "usual" wears the flash for nothing.
+    if (worst.anomalous) this.#save({ scores: [scoreRow(point, timeMs, worst, correlationId)] });
+    const verdict = anomalies.judge(point, timeMs, assessment);
+    if (verdict?.first)
+      anomalies.confirm(
+        { point, timeMs, score: worst, reasons: [], diagnosis: undefined, validation: verdict },
+        correlationId,
+      );
+    const transitions = alarms.evaluateScore({
+      ...worst,
+      point,
+      timeMs,
+      heldBack: verdict?.confirmed === false,
+    });
+    this.#captureMachine(transitions, correlationId);
+    this.#follow(announcer.transitions(transitions, correlationId, anomalies.causeOf(point)));
   }
 
   /** Slope and rate are points that alarms can name; they have no trends and scores of their own. */
@@ -226,7 +208,9 @@ export class LivePipeline implements IntakeSink {
       return;
     }
     track.stored = stored;
-    if (track.channel.push(block) !== 'continued') this.#counters.gaps.inc();
+    const continued = track.channel.push(block) === 'continued';
+    if (!continued) this.#counters.gaps.inc();
+    this.#deps.anomalies.quality(block.point, continued ? block.quality : 'uncertain');
     const captured = this.captures.advance(track.channel);
     if (captured !== undefined) this.#follow(captured);
     this.#next(track);
@@ -250,10 +234,8 @@ export class LivePipeline implements IntakeSink {
       context,
       stored: false,
       busy: false,
-      unusual: 0,
       diagnosis: undefined,
       diagnosedMs: Number.NEGATIVE_INFINITY,
-      anomalyId: undefined,
     };
     this.#tracks.set(block.point, track);
     return track;
@@ -300,7 +282,7 @@ export class LivePipeline implements IntakeSink {
   }
 
   async #analyse(track: Track, window: AnalysisWindow): Promise<void> {
-    const { analysis, assessor, alarms, announcer, board, newId } = this.#deps;
+    const { analysis, anomalies, assessor, alarms, announcer, board, newId } = this.#deps;
     const { channel, context } = track;
     const { point, spec } = channel;
     try {
@@ -311,7 +293,10 @@ export class LivePipeline implements IntakeSink {
       const timeMs = window.startTimeMs;
       const durationMs = (window.length * 1000) / spec.sampleRateHz;
       board.features(point, timeMs, features, spec.unit);
-      const { scores, worst } = await assessor.window(context, spec, features);
+      const assessment = await assessor.window(context, spec, features);
+      const { scores, worst } = assessment;
+      const onFeatures = alarms.evaluateFeatures({ point, timeMs, features });
+      if (onFeatures.length > 0) await announcer.transitions(onFeatures, correlationId);
       this.#save({
         features: [{ point, timeMs, durationMs, features }],
         scores: scores.map((score) => scoreRow(point, timeMs, score, correlationId)),
@@ -319,32 +304,26 @@ export class LivePipeline implements IntakeSink {
       if (worst === undefined) return;
       board.score(point, timeMs, worst);
 
-      track.unusual = worst.anomalous ? track.unusual + 1 : 0;
-      const begins = track.unusual === PERSISTENCE;
       if (worst.anomalous) await this.#diagnose(track);
       const diagnosis = worst.anomalous ? track.diagnosis : undefined;
       board.diagnosis(point, diagnosis);
+      const validation = anomalies.judge(point, timeMs, assessment);
+      if (validation?.first) {
+        const reasons = await assessor.reasons(point, worst, features);
+        const eventId = anomalies.confirm(
+          { point, timeMs, score: worst, reasons, diagnosis, validation },
+          correlationId,
+        );
+        this.#capture(track, { trigger: 'anomaly', timeMs: timeMs + durationMs, correlationId, eventId });
+      }
       const transitions = alarms.evaluateScore({
         ...worst,
         point,
         timeMs,
+        heldBack: validation?.confirmed === false,
         ...(diagnosis === undefined ? {} : { diagnosis }),
       });
-      if (begins) {
-        const reasons = await assessor.reasons(point, worst, features);
-        const event = await announcer.anomaly(
-          { point, timeMs, score: worst, reasons, diagnosis },
-          correlationId,
-        );
-        track.anomalyId = event?.id;
-        this.#capture(track, {
-          trigger: 'anomaly',
-          timeMs: timeMs + durationMs,
-          correlationId,
-          ...(event === undefined ? {} : { eventId: event.id }),
-        });
-      }
-      await announcer.transitions(transitions, correlationId, track.anomalyId);
+      await announcer.transitions(transitions, correlationId, anomalies.causeOf(point));
     } catch (thrown) {
       const error = toSmEdgeError(thrown, 'ANALYSIS');
       this.#counters.failed.inc({ code: error.code });

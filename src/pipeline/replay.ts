@@ -1,9 +1,11 @@
 import type { AlarmEngine, AlarmTransition } from '../alarms/engine.js';
+import { AnomalyValidator } from '../alarms/validator.js';
 import { type Diagnosis, diagnose } from '../diagnosis/diagnose.js';
 import type { AnalysisSpec, FeatureVector } from '../features/spec.js';
 import type { Score } from '../scoring/score.js';
 import type { Recording, RecordingSet, TableRow } from '../signals/recording-set.js';
-import type { Assessor } from './assessor.js';
+import { judgeAssessment } from './anomalies.js';
+import type { Assessment, Assessor } from './assessor.js';
 import type { MachineRegistry } from './machines.js';
 import { RecordingAnalysis } from './recording-windows.js';
 
@@ -31,6 +33,8 @@ export type ReplayLine =
       windows: number;
       readings: number;
       anomalous: number;
+      confirmed: number;
+      heldBack: number;
       alarms: number;
       diagnoses: Readonly<Record<string, number>>;
     };
@@ -41,6 +45,8 @@ interface ScoreFields {
   score: number;
   threshold: number;
   anomalous: boolean;
+  /** Of an anomalous score: whether the validation believes the anomaly by then. */
+  believed?: boolean;
 }
 
 export interface ReplayDeps {
@@ -48,6 +54,8 @@ export interface ReplayDeps {
   readonly machines: MachineRegistry;
   readonly assessor: Assessor;
   readonly alarms: AlarmEngine;
+  /** False: every anomaly counts at once. */
+  readonly validation?: boolean;
   /** Whether the user's config names the machines: their nameplates then win over the manifest. */
   readonly configured: boolean;
   readonly onProgress?: (done: number, total: number, file: string) => void;
@@ -89,22 +97,31 @@ function inOrderOfTime<E extends { readonly startedAt?: string | undefined }>(en
 class Run {
   readonly #deps: ReplayDeps;
   readonly #analysis: RecordingAnalysis;
-  readonly #counts = { recordings: 0, tables: 0, windows: 0, readings: 0, anomalous: 0, alarms: 0 };
+  readonly #counts = {
+    recordings: 0,
+    tables: 0,
+    windows: 0,
+    readings: 0,
+    anomalous: 0,
+    confirmed: 0,
+    heldBack: 0,
+    alarms: 0,
+  };
   readonly #diagnoses: Record<string, number> = {};
+  readonly #validator: AnomalyValidator | undefined;
 
   constructor(deps: ReplayDeps) {
     this.#deps = deps;
     this.#analysis = new RecordingAnalysis(deps.machines, deps.configured);
+    if (deps.validation !== false)
+      this.#validator = new AnomalyValidator({ onHeldBack: () => this.#counts.heldBack++ });
   }
 
   async *recording(recording: Recording): AsyncGenerator<ReplayLine> {
     const { assessor, alarms } = this.#deps;
     const { file, point } = recording;
     this.#counts.recordings++;
-    if (recording.entry.startedAt === undefined) {
-      assessor.forget(point);
-      alarms.forget(point);
-    }
+    if (recording.entry.startedAt === undefined) this.#forget(point);
     const context = this.#analysis.contextOf(recording);
     for (const block of recording.blocks) {
       const spec = this.#analysis.specOf(recording, context, block);
@@ -113,12 +130,9 @@ class Run {
         this.#counts.windows++;
         const time = isoTime(timeMs);
         yield { kind: 'features', recording: file, time, point, features };
-        const { scores, worst } = await assessor.window(context, spec, features);
-        yield* this.#scoreLines(file, time, point, scores);
-        if (worst !== undefined) {
-          const transitions = alarms.evaluateScore({ ...worst, point, timeMs });
-          yield* this.#alarmLines(file, transitions);
-        }
+        yield* this.#alarmLines(file, alarms.evaluateFeatures({ point, timeMs, features }));
+        const assessment = await assessor.window(context, spec, features);
+        yield* this.#judged(file, point, timeMs, assessment);
       }
       // A snapshot is a look of its own at the machine; a whole recording is one.
       // It takes the samples in one piece: the more turns of the shaft, the finer the verdict.
@@ -136,17 +150,12 @@ class Run {
         if (!seen.has(point)) {
           // Tables are stories of their own: the same pump may stand in many files.
           seen.add(point);
-          assessor.forget(point);
-          alarms.forget(point);
+          this.#forget(point);
         }
         this.#counts.readings++;
-        const transitions = [...alarms.evaluateReading(reading)];
-        if (quality === 'good') {
-          const { scores, worst } = assessor.reading(point, value);
-          yield* this.#scoreLines(file, isoTime(timeMs), point, scores);
-          if (worst !== undefined) transitions.push(...alarms.evaluateScore({ ...worst, point, timeMs }));
-        }
-        yield* this.#alarmLines(file, transitions);
+        this.#validator?.quality(point, quality);
+        yield* this.#alarmLines(file, alarms.evaluateReading(reading));
+        if (quality === 'good') yield* this.#judged(file, point, timeMs, assessor.reading(point, value));
       }
     }
   }
@@ -185,15 +194,46 @@ class Run {
     };
   }
 
+  #forget(point: string): void {
+    this.#deps.assessor.forget(point);
+    this.#deps.alarms.forget(point);
+    this.#validator?.forget(point);
+  }
+
+  /** Scores, what the validation says of them, and the alarms on them. */
+  *#judged(recording: string, point: string, timeMs: number, assessment: Assessment): Generator<ReplayLine> {
+    const { scores, worst } = assessment;
+    const verdict = this.#validator && judgeAssessment(this.#validator, point, timeMs, assessment);
+    if (verdict?.first) this.#counts.confirmed++;
+    const believed = verdict?.confirmed;
+    yield* this.#scoreLines(recording, isoTime(timeMs), point, scores, believed);
+    if (worst === undefined) return;
+    const scored = { ...worst, point, timeMs, heldBack: believed === false };
+    yield* this.#alarmLines(recording, this.#deps.alarms.evaluateScore(scored));
+  }
+
   *#scoreLines(
     recording: string,
     time: string,
     point: string,
     scores: readonly Score[],
+    believed: boolean | undefined,
   ): Generator<ReplayLine> {
     for (const { model, version, score, threshold, anomalous } of scores) {
       if (anomalous) this.#counts.anomalous++;
-      yield { kind: 'score', recording, time, point, model, version, score, threshold, anomalous };
+      const verdict = anomalous && believed !== undefined ? { believed } : {};
+      yield {
+        kind: 'score',
+        recording,
+        time,
+        point,
+        model,
+        version,
+        score,
+        threshold,
+        anomalous,
+        ...verdict,
+      };
     }
   }
 

@@ -29,6 +29,44 @@ const scored = (score: number, timeMs: number, threshold = 2, point = POINT) => 
 const steps = (transitions: readonly AlarmTransition[]) =>
   transitions.map(({ from, to }) => `${from} → ${to}`);
 
+describe('an anomaly that is held back', () => {
+  const heldBack = (score: number, timeMs: number) => ({ ...scored(score, timeMs), heldBack: true });
+
+  it('raises nothing, and says nothing of an alarm that is there', () => {
+    const engine = new AlarmEngine([alarm({ anomaly: true, offDelay: '10s' })]);
+    expect(engine.evaluateScore(heldBack(5, 1000))).toEqual([]);
+    expect(steps(engine.evaluateScore(scored(5, 2000)))).toEqual(['normal → unacknowledged']);
+    expect(engine.evaluateScore(scored(1, 3000))).toEqual([]);
+    expect(engine.evaluateScore(heldBack(5, 8000))).toEqual([]);
+    expect(steps(engine.evaluateScore(scored(1, 13_000)))).toEqual([
+      'unacknowledged → returned-unacknowledged',
+    ]);
+  });
+
+  it('counts where the alarm wants no validation, or has a limit of its own', () => {
+    for (const condition of [{ anomaly: true, validated: false }, { scoreAbove: 4 }]) {
+      const engine = new AlarmEngine([alarm(condition)]);
+      expect(engine.evaluateScore(heldBack(5, 1000)).map(({ alarm }) => alarm)).toContain('hot');
+    }
+  });
+});
+
+describe('somebody works on a machine', () => {
+  it('while an alarm of it is out of service, over a restart too', () => {
+    const engine = new AlarmEngine([alarm({ above: 85 })]);
+    engine.evaluateReading(reading(20, 1000));
+    expect(engine.inMaintenance('pump-1')).toBe(false);
+    engine.operate('hot', POINT, { kind: 'remove-from-service', timeMs: 2000 }, { by: 'kim' });
+    expect(engine.inMaintenance('pump-1')).toBe(true);
+    expect(engine.inMaintenance('pump-2')).toBe(false);
+    const restarted = new AlarmEngine([alarm({ above: 85 })]);
+    restarted.restore(engine.snapshot());
+    expect(restarted.inMaintenance('pump-1')).toBe(true);
+    restarted.operate('hot', POINT, { kind: 'return-to-service', timeMs: 3000 }, { by: 'kim' });
+    expect(restarted.inMaintenance('pump-1')).toBe(false);
+  });
+});
+
 describe('limits', () => {
   it('comes above the setpoint and goes only below the deadband', () => {
     const engine = new AlarmEngine([
