@@ -34,7 +34,11 @@ const VERBS: readonly { readonly name: string; load(): Promise<{ register: Regis
 export async function main(
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
-  streams: Pick<CliContext, 'out' | 'err'> = { out: process.stdout, err: process.stderr },
+  streams: Pick<CliContext, 'out' | 'err' | 'in'> = {
+    out: process.stdout,
+    err: process.stderr,
+    in: process.stdin,
+  },
 ): Promise<number> {
   const context: CliContext = { env, ...streams };
   let exitCode: number = EXIT.done;

@@ -1,4 +1,4 @@
-import type { Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { toSmEdgeError } from '../base/errors.js';
 import { ConfigError } from '../config/faults.js';
 
@@ -10,6 +10,8 @@ export interface CliContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly out: Writable & { isTTY?: boolean; rows?: number; columns?: number };
   readonly err: Writable & { isTTY?: boolean };
+  /** What is typed; absent where nobody can type. */
+  readonly in?: Readable;
 }
 
 /** Writes text; resolves once the stream has taken it, so that a pipe that reads slowly is not flooded. */

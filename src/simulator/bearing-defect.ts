@@ -2,7 +2,8 @@ import { gaussian, type Random } from '../base/random.js';
 import { bearingOrders } from '../features/bearing-orders.js';
 import type { BearingGeometry } from '../features/spec.js';
 
-export type DefectKind = 'outer' | 'inner' | 'ball' | 'cage';
+export const DEFECT_KINDS = ['outer', 'inner', 'ball', 'cage'] as const;
+export type DefectKind = (typeof DEFECT_KINDS)[number];
 
 /** Hits per turn of the shaft, and the order with which the load zone modulates them (outer ring standing still). */
 function kinematics(kind: DefectKind, geometry: BearingGeometry): { hitsPerTurn: number; loadOrder: number } {

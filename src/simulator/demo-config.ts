@@ -1,5 +1,12 @@
 import { FAN_SPEED_RPM } from './fan.js';
-import { FAN_UNIT_ID, NOT_MEASURED, PLANT_REGISTERS, PUMP_UNIT_ID } from './modbus-output.js';
+import { GEARBOX_SPEED_RPM, PINION_TEETH } from './gearbox.js';
+import {
+  FAN_UNIT_ID,
+  GEARBOX_UNIT_ID,
+  NOT_MEASURED,
+  PLANT_REGISTERS,
+  PUMP_UNIT_ID,
+} from './modbus-output.js';
 import { WAVEFORM_HEADER_BYTES } from './mqtt-output.js';
 import type { PlantEndpoints } from './plant.js';
 import { SOUND_SAMPLE_RATE_HZ, VIBRATION_SAMPLE_RATE_HZ } from './plant-block.js';
@@ -20,13 +27,13 @@ const waveform = (sampleRateHz: number, unit: string) => ({
   },
 });
 
-/** The broker in the gateway that the plant publishes to. */
-function mqttSource(url: string) {
+/** The broker that the plant publishes to: one in the gateway, or one that is there. */
+function mqttSource(url: string, embedded: boolean) {
   const { hostname, port } = new URL(url);
   return {
     id: 'plant-mqtt',
     type: 'mqtt',
-    broker: { embedded: { listen: `${hostname}:${port}` } },
+    broker: embedded ? { embedded: { listen: `${hostname}:${port}` } } : { url },
     subscriptions: [
       {
         filter: 'plant/{machine}/{position}/vibration',
@@ -47,8 +54,8 @@ function mqttSource(url: string) {
   };
 }
 
-/** The plant's transmitters. */
-function modbusSource({ host, port }: PlantEndpoints['modbus']) {
+/** The plant's transmitters: over TCP, or on the RTU line where that has a port. */
+function modbusSource({ modbus, rtu, gearbox }: PlantEndpoints) {
   const unit = (unitId: number) => ({
     unitId,
     interval: '1s',
@@ -67,17 +74,20 @@ function modbusSource({ host, port }: PlantEndpoints['modbus']) {
   return {
     id: 'plant-bus',
     type: 'modbus',
-    connection: { transport: 'tcp', host, port },
-    units: [unit(PUMP_UNIT_ID), unit(FAN_UNIT_ID)],
+    connection:
+      rtu.path === undefined
+        ? { transport: 'tcp', host: modbus.host, port: modbus.port }
+        : { transport: 'rtu', path: rtu.path, baudRate: 19_200, parity: 'none' },
+    units: [unit(PUMP_UNIT_ID), unit(FAN_UNIT_ID), ...(gearbox ? [unit(GEARBOX_UNIT_ID)] : [])],
   };
 }
 
-/** The vibration node on its serial line, by way of the device server. */
-function serialSource({ host, port }: PlantEndpoints['serial']) {
+/** The vibration node on its serial line, by way of the device server where it has no port. */
+function serialSource({ host, port, path }: PlantEndpoints['serial']) {
   return {
     id: 'plant-line',
     type: 'serial',
-    url: `tcp://${host}:${port}`,
+    ...(path === undefined ? { url: `tcp://${host}:${port}` } : { path, baudRate: 921_600 }),
     framing: { kind: 'sync', sync: 'A55A', length: { type: 'uint16le' }, check: { name: FRAME_CRC } },
     messages: [
       {
@@ -95,16 +105,23 @@ function serialSource({ host, port }: PlantEndpoints['serial']) {
   };
 }
 
-/** The configuration of a gateway that listens to the virtual plant: what gateway.yaml would say. */
-export function demoConfig(endpoints: PlantEndpoints, dataDir: string): Record<string, unknown> {
-  const { modbus, serial, mqtt } = endpoints;
+/**
+ * The configuration of a gateway that listens to the virtual plant: what gateway.yaml would say. Its broker is in the
+ * gateway, unless there is one.
+ */
+export function demoConfig(
+  endpoints: PlantEndpoints,
+  dataDir: string,
+  embeddedBroker = true,
+): Record<string, unknown> {
+  const { serial, mqtt, gearbox } = endpoints;
   return {
     gateway: { id: 'demo-gateway', site: 'virtual-plant' },
     storage: { path: dataDir },
     sources: [
-      modbusSource(modbus),
+      modbusSource(endpoints),
       serialSource(serial),
-      ...(mqtt === undefined ? [] : [mqttSource(mqtt.url)]),
+      ...(mqtt === undefined ? [] : [mqttSource(mqtt.url, embeddedBroker)]),
     ],
     machines: [
       {
@@ -122,6 +139,15 @@ export function demoConfig(endpoints: PlantEndpoints, dataDir: string): Record<s
         class: 'fan',
         nameplate: { speedRpm: FAN_SPEED_RPM, powerKw: 11, mounting: 'flexible' },
       },
+      ...(gearbox
+        ? [
+            {
+              id: 'gearbox-1',
+              class: 'gearbox',
+              nameplate: { speedRpm: GEARBOX_SPEED_RPM, gears: { 'input-shaft': PINION_TEETH } },
+            },
+          ]
+        : []),
     ],
     alarms: [
       {

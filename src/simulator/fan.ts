@@ -1,7 +1,12 @@
 import { gaussian, type Random } from '../base/random.js';
+import { FaultBoard } from './fault-board.js';
 import { Noise } from './noise.js';
 import { Resonator } from './resonator.js';
 import { type Harmonic, Shaft, velocityAmplitudeG } from './shaft.js';
+import { SHAFT_FAULTS, shaftFaultHarmonics } from './shaft-faults.js';
+
+export const FAN_FAULTS = ['rubbing', ...SHAFT_FAULTS] as const;
+export type FanFault = (typeof FAN_FAULTS)[number];
 
 export interface FanOptions {
   readonly random: Random;
@@ -27,9 +32,15 @@ const BLADE_TONE_PA = 0.14;
 /** Flow noise, Pa. */
 const FLOW_NOISE_PA = 0.12;
 const RUB_PA = 0.9;
+const RUB_G = 0.6;
+const MOTOR_DEG_C = 47;
+/** What a fault of full size adds, and the time constant of the motor. */
+const FAULT_RISE_K = 16;
+const THERMAL_TIME_S = 180;
 
 /** A fan with a microphone beside it and an accelerometer on its casing. */
 export class Fan {
+  readonly faults = new FaultBoard(FAN_FAULTS);
   readonly #options: FanOptions;
   readonly #shaft: Shaft;
   readonly #tones: readonly Harmonic[];
@@ -40,11 +51,15 @@ export class Fan {
   readonly #casing: Resonator;
   #timeS = 0;
   #flow = 0;
+  #temperatureDegC = MOTOR_DEG_C;
   #scalars: FanScalars;
 
   constructor(options: FanOptions) {
     const { random, soundSampleRateHz, vibrationSampleRateHz, speedRpm = FAN_SPEED_RPM } = options;
+    const { rubbingAfterS } = options;
     this.#options = options;
+    if (rubbingAfterS !== undefined)
+      this.faults.start('rubbing', { severity: 1, fromS: rubbingAfterS, growthS: 0 });
     this.#shaft = new Shaft(speedRpm, random);
     const phase = () => 2 * Math.PI * random();
     this.#tones = [1, 2, 3, 4].map((multiple) => ({
@@ -79,9 +94,13 @@ export class Fan {
     return this.#scalars;
   }
 
-  get #rubs(): boolean {
-    const { rubbingAfterS } = this.#options;
-    return rubbingAfterS !== undefined && this.#timeS >= rubbingAfterS;
+  /** Sets the drive to another speed. */
+  runAt(speedRpm: number): void {
+    this.#shaft.runAt(speedRpm);
+  }
+
+  #severity(fault: FanFault): number {
+    return this.faults.severity(fault, this.#timeS);
   }
 
   /** The next `durationS` of both: sound pressure in Pa, acceleration of the casing in g. */
@@ -91,19 +110,26 @@ export class Fan {
     const casing = this.#vibration(Math.round(durationS * vibrationSampleRateHz), vibrationSampleRateHz);
     this.#timeS += durationS;
     this.#shaft.advance(durationS);
+    const worst = Math.max(...FAN_FAULTS.map((fault) => this.#severity(fault)));
+    const target = MOTOR_DEG_C + FAULT_RISE_K * worst;
+    this.#temperatureDegC += (target - this.#temperatureDegC) * (1 - Math.exp(-durationS / THERMAL_TIME_S));
     this.#scalars = this.#measure();
     return { sound, casing };
   }
 
   #measure(): FanScalars {
     const { random } = this.#options;
-    return { speedRpm: this.#shaft.speedRpm, motorTemperatureDegC: 47 + 0.1 * gaussian(random) };
+    return {
+      speedRpm: this.#shaft.speedRpm,
+      motorTemperatureDegC: this.#temperatureDegC + 0.1 * gaussian(random),
+    };
   }
 
   #sound(count: number, sampleRateHz: number): Float32Array {
     const white = new Float32Array(count);
     this.#soundNoise.addTo(white, FLOW_NOISE_PA);
-    if (this.#rubs) this.#rub(white, sampleRateHz, RUB_PA);
+    const rubbing = this.#severity('rubbing');
+    if (rubbing > 0) this.#rub(white, sampleRateHz, rubbing * RUB_PA);
     const out = new Float32Array(count);
     // Flow noise falls with frequency: a first-order low-pass at about 600 Hz beside some of the white noise.
     const share = 1 - Math.exp((-2 * Math.PI * 600) / sampleRateHz);
@@ -114,7 +140,8 @@ export class Fan {
     }
     this.#flow = flow;
     this.#duct.addResponse(white, out, 0.15);
-    this.#shaft.addHarmonics(out, sampleRateHz, this.#tones);
+    // The tone of the blades grows with about the fifth power of the speed in power, 2.5 in pressure.
+    this.#shaft.addHarmonics(out, sampleRateHz, this.#tones, this.#shaft.share ** 2.5);
     return out;
   }
 
@@ -122,9 +149,14 @@ export class Fan {
     const out = new Float32Array(count);
     this.#casingNoise.addTo(out, 0.02);
     const force = out.slice();
-    if (this.#rubs) this.#rub(force, sampleRateHz, 0.6);
+    const rubbing = this.#severity('rubbing');
+    if (rubbing > 0) this.#rub(force, sampleRateHz, rubbing * RUB_G);
     this.#casing.addResponse(force, out, 1);
-    this.#shaft.addHarmonics(out, sampleRateHz, this.#harmonics);
+    const { speedRpm = FAN_SPEED_RPM } = this.#options;
+    const strength = this.#shaft.share ** 2;
+    this.#shaft.addHarmonics(out, sampleRateHz, this.#harmonics, strength);
+    const faults = shaftFaultHarmonics((fault) => this.#severity(fault), speedRpm);
+    this.#shaft.addHarmonics(out, sampleRateHz, faults, strength);
     return out;
   }
 

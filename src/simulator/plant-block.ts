@@ -1,4 +1,5 @@
 import type { FanScalars } from './fan.js';
+import type { GearboxScalars } from './gearbox.js';
 import type { PumpScalars } from './pump.js';
 
 export const VIBRATION_SAMPLE_RATE_HZ = 25_600;
@@ -24,6 +25,12 @@ export interface PlantBlock {
     /** Acceleration of the casing, g. */
     readonly casing: Float32Array;
     readonly scalars: FanScalars;
+  };
+  /** Absent where the plant has no gearbox. */
+  readonly gearbox?: {
+    /** Acceleration at the input shaft, g. */
+    readonly vibration: Float32Array;
+    readonly scalars: GearboxScalars;
   };
 }
 

@@ -1,9 +1,14 @@
 import { gaussian, type Random } from '../base/random.js';
 import { findBearing } from '../features/bearings.js';
-import { BearingDefect, type DefectKind } from './bearing-defect.js';
+import { BearingDefect, DEFECT_KINDS, type DefectKind } from './bearing-defect.js';
+import { FaultBoard } from './fault-board.js';
 import { Noise } from './noise.js';
 import { Resonator } from './resonator.js';
 import { type Harmonic, Shaft, velocityAmplitudeG } from './shaft.js';
+import { SHAFT_FAULTS, shaftFaultHarmonics } from './shaft-faults.js';
+
+export const PUMP_FAULTS = [...DEFECT_KINDS, ...SHAFT_FAULTS, 'cavitation'] as const;
+export type PumpFault = (typeof PUMP_FAULTS)[number];
 
 export interface PumpOptions {
   readonly random: Random;
@@ -41,8 +46,15 @@ const THERMAL_TIME_S = 90;
 const VANES = 6;
 /** Peak of a hit of a heavily damaged bearing, g: a spall of some millimetres. */
 const FULL_HIT_G = 9;
-/** First trace of a defect, as a share of the full one. */
-const FIRST_TRACE = 0.04;
+/** A broken cage knocks seldom, and hard. */
+const CAGE_HIT_G = 18;
+/** How much the bearing warms by faults of the shaft, compared with a damage of its own. */
+const SHAFT_WARMTH = 0.3;
+/** Collapsing bubbles at full cavitation: force that excites the housing, g. */
+const CAVITATION_G = 1.1;
+/** What cavitation takes of the pressure, and how much the rest of it shakes. */
+const CAVITATION_PRESSURE_LOSS = 0.18;
+const CAVITATION_PRESSURE_RMS_BAR = 0.25;
 /** What of the drive end's hits arrives at the other end of the motor. */
 const NDE_TRANSMISSION = 0.2;
 
@@ -52,15 +64,18 @@ interface Position {
   readonly modes: readonly { readonly resonator: Resonator; readonly weight: number }[];
   readonly noise: Noise;
   readonly noiseRmsG: number;
+  /** What of the faults of the shaft arrives here. */
+  readonly shaftShare: number;
 }
 
 /** A centrifugal pump with its motor: vibration at both motor bearings, and what its transmitters measure. */
 export class Pump {
+  readonly faults = new FaultBoard(PUMP_FAULTS);
   readonly #options: PumpOptions;
   readonly #shaft: Shaft;
   readonly #de: Position;
   readonly #nde: Position;
-  readonly #defect: BearingDefect | undefined;
+  readonly #defects = new Map<DefectKind, BearingDefect>();
   #timeS = 0;
   #temperatureDegC = AMBIENT_DEG_C + RUNNING_RISE_K;
   #force = new Float32Array(0);
@@ -95,14 +110,17 @@ export class Pump {
       modes: modes([3_150, 0.045, 1], [6_400, 0.04, 0.5]),
       noise: new Noise(random),
       noiseRmsG: 0.03,
+      shaftShare: 1,
     };
     this.#nde = {
       harmonics: harmonics(0.35, 0.2),
       modes: modes([2_700, 0.05, 1], [5_200, 0.05, 0.4]),
       noise: new Noise(random),
       noiseRmsG: 0.025,
+      shaftShare: 0.7,
     };
-    this.#defect = defect && new BearingDefect(defect.kind, findBearing(PUMP_BEARING)!, random);
+    if (defect !== undefined)
+      this.faults.start(defect.kind, { severity: 1, fromS: defect.afterS, growthS: defect.growthS });
     this.#scalars = this.#measure();
   }
 
@@ -111,12 +129,14 @@ export class Pump {
     return this.#timeS;
   }
 
-  /** Size of the defect, 0 (none) to 1 (heavily damaged): it starts as a trace and grows faster and faster. */
+  /** Size of the worst defect of the drive-end bearing, 0 (none) to 1 (heavily damaged). */
   get severity(): number {
-    const { defect } = this.#options;
-    if (defect === undefined || this.#timeS < defect.afterS) return 0;
-    const progress = Math.min(1, (this.#timeS - defect.afterS) / defect.growthS);
-    return FIRST_TRACE ** (1 - progress);
+    return Math.max(...DEFECT_KINDS.map((kind) => this.faults.severity(kind, this.#timeS)));
+  }
+
+  /** Sets the drive to another speed. */
+  runAt(speedRpm: number): void {
+    this.#shaft.runAt(speedRpm);
   }
 
   /** What the transmitters show at the end of the last block. */
@@ -127,17 +147,42 @@ export class Pump {
   /** The next `count` samples at both bearings of the motor, acceleration in g. */
   next(count: number): { readonly de: Float32Array; readonly nde: Float32Array } {
     const { sampleRateHz } = this.#options;
-    const severity = this.severity;
     if (this.#force.length !== count) this.#force = new Float32Array(count);
     const hits = this.#force.fill(0);
-    if (this.#defect !== undefined && severity > 0) {
-      const turnsPerSample = this.#shaft.speedHz / sampleRateHz;
-      this.#defect.addHits(hits, this.#shaft.turns, turnsPerSample, severity * FULL_HIT_G);
+    const turnsPerSample = this.#shaft.speedHz / sampleRateHz;
+    for (const kind of DEFECT_KINDS) {
+      const severity = this.faults.severity(kind, this.#timeS);
+      if (severity === 0) continue;
+      const strength = severity * (kind === 'cage' ? CAGE_HIT_G : FULL_HIT_G);
+      this.#defect(kind).addHits(hits, this.#shaft.turns, turnsPerSample, strength);
     }
+    this.#cavitate(hits);
     const de = this.#sense(this.#de, hits, 1);
     const nde = this.#sense(this.#nde, hits, NDE_TRANSMISSION);
-    this.#advance(count / sampleRateHz, severity);
+    this.#advance(count / sampleRateHz);
     return { de, nde };
+  }
+
+  #defect(kind: DefectKind): BearingDefect {
+    let defect = this.#defects.get(kind);
+    if (defect === undefined) {
+      defect = new BearingDefect(kind, findBearing(PUMP_BEARING)!, this.#options.random);
+      this.#defects.set(kind, defect);
+    }
+    return defect;
+  }
+
+  /** Bubbles that collapse behind the vanes: noise that swells as each vane passes. */
+  #cavitate(force: Float32Array): void {
+    const severity = this.faults.severity('cavitation', this.#timeS);
+    if (severity === 0) return;
+    const bubbles = new Float32Array(force.length);
+    // The table of the drive end read at other places: as good as one of its own.
+    this.#de.noise.addTo(bubbles, CAVITATION_G * severity);
+    const turnsPerSample = this.#shaft.speedHz / this.#options.sampleRateHz;
+    const start = this.#shaft.turns;
+    for (let i = 0; i < force.length; i++)
+      force[i]! += bubbles[i]! * (1 + 0.6 * Math.cos(2 * Math.PI * VANES * (start + i * turnsPerSample)));
   }
 
   #sense(position: Position, hits: Float32Array, transmission: number): Float32Array {
@@ -147,14 +192,26 @@ export class Pump {
     const force = out.slice();
     for (let i = 0; i < force.length; i++) force[i]! += transmission * hits[i]!;
     for (const { resonator, weight } of position.modes) resonator.addResponse(force, out, weight);
-    this.#shaft.addHarmonics(out, this.#options.sampleRateHz, position.harmonics);
+    const { sampleRateHz, speedRpm = PUMP_SPEED_RPM } = this.#options;
+    // Forces of masses go with the square of the speed.
+    const strength = this.#shaft.share ** 2;
+    this.#shaft.addHarmonics(out, sampleRateHz, position.harmonics, strength);
+    const faults = shaftFaultHarmonics((fault) => this.#severity(fault), speedRpm, position.shaftShare);
+    this.#shaft.addHarmonics(out, sampleRateHz, faults, strength);
     return out;
   }
 
-  #advance(durationS: number, severity: number): void {
+  #severity(fault: PumpFault): number {
+    return this.faults.severity(fault, this.#timeS);
+  }
+
+  #advance(durationS: number): void {
+    const worstOfShaft = Math.max(...SHAFT_FAULTS.map((fault) => this.#severity(fault)));
+    const severity = Math.max(this.severity, SHAFT_WARMTH * worstOfShaft);
+    const running = Math.min(1.5, this.#shaft.share);
     this.#timeS += durationS;
     this.#shaft.advance(durationS);
-    const targetDegC = AMBIENT_DEG_C + RUNNING_RISE_K + DEFECT_RISE_K * severity;
+    const targetDegC = AMBIENT_DEG_C + (RUNNING_RISE_K + DEFECT_RISE_K * severity) * running;
     this.#temperatureDegC +=
       (targetDegC - this.#temperatureDegC) * (1 - Math.exp(-durationS / THERMAL_TIME_S));
     this.#scalars = this.#measure();
@@ -164,12 +221,17 @@ export class Pump {
     const { random } = this.#options;
     const speedRpm = this.#shaft.speedRpm;
     const share = speedRpm / PUMP_SPEED_RPM;
+    const cavitation = this.#severity('cavitation');
     return {
       bearingDeTemperatureDegC: this.#temperatureDegC + 0.05 * gaussian(random),
       // Affinity laws: power goes with the cube of the speed, pressure with its square.
-      motorCurrentA: RATED_CURRENT_A * 0.82 * share ** 3 + 0.2 * gaussian(random),
+      motorCurrentA: Math.max(0, RATED_CURRENT_A * 0.82 * share ** 3 + 0.2 * gaussian(random)),
       speedRpm,
-      dischargePressureBar: 5.4 * share ** 2 + 0.02 * gaussian(random),
+      dischargePressureBar: Math.max(
+        0,
+        5.4 * share ** 2 * (1 - CAVITATION_PRESSURE_LOSS * cavitation) +
+          (0.02 + CAVITATION_PRESSURE_RMS_BAR * cavitation) * gaussian(random),
+      ),
     };
   }
 }

@@ -1,6 +1,7 @@
 import type { PlantBlock, PlantOutput } from './plant-block.js';
 import { SerialDeviceServer } from './serial/device-server.js';
 import { encodeVibrationFrame } from './serial/frame.js';
+import type { FrameTroubles } from './troubles.js';
 
 /** Measuring range of the vibration node at the drive end: ±32768 stands for it, g. */
 export const SERIAL_FULL_SCALE_G = 25;
@@ -18,23 +19,35 @@ export function toRaw(samples: Float32Array): Int16Array {
 /** The vibration node at the pump's drive end, on a serial line behind a serial device server. */
 export class SerialOutput implements PlantOutput {
   readonly #server: SerialDeviceServer;
+  readonly #troubles: FrameTroubles;
   readonly port: number;
+  /** The node is on; switched off it says nothing, and its counter stands still. */
+  on = true;
+  #counter = 0;
 
-  private constructor(server: SerialDeviceServer, port: number) {
+  private constructor(server: SerialDeviceServer, port: number, troubles: FrameTroubles) {
     this.#server = server;
     this.port = port;
+    this.#troubles = troubles;
   }
 
-  static async start(host: string, port: number): Promise<SerialOutput> {
+  static async start(host: string, port: number, troubles: FrameTroubles): Promise<SerialOutput> {
     const server = new SerialDeviceServer();
     const bound = await server.start(port, host);
-    return new SerialOutput(server, bound.port);
+    return new SerialOutput(server, bound.port, troubles);
+  }
+
+  /** Breaks every connection; the device server goes on listening. */
+  cut(): void {
+    this.#server.disconnectAll();
   }
 
   send(block: PlantBlock): void {
+    if (!this.on) return;
+    const counter = this.#counter++ & 0xffff;
     if (this.#server.clients === 0) return;
-    const counter = block.sequence & 0xffff;
-    this.#server.send(encodeVibrationFrame({ counter, samples: toRaw(block.pump.de) }));
+    const frame = encodeVibrationFrame({ counter, samples: toRaw(block.pump.de) });
+    for (const piece of this.#troubles.pieces(frame)) this.#server.send(piece);
   }
 
   stop(): Promise<void> {

@@ -25,7 +25,7 @@ it('is heard whole by the sources that demoConfig describes', async () => {
   const url = `mqtt://127.0.0.1:${await freePort()}`;
   // The plant is there first: its sensors wait for the broker in the gateway.
   const deps = { clock: systemClock, random: seededRandom(1), logger: silentLogger };
-  plant = await startPlant({ ...deps, mqtt: { url } });
+  plant = await startPlant({ ...deps, mqtt: { url }, gearbox: true });
   const config = demoConfig(plant.endpoints, '/tmp/unused') as { sources: unknown[] };
   const sink = new TestSink();
   const metrics = new Metrics();
@@ -48,6 +48,7 @@ it('is heard whole by the sources that demoConfig describes', async () => {
     'pump-1.bearing-nde.acceleration',
     'fan-1.casing.acceleration',
     'fan-1.inlet.sound-pressure',
+    'gearbox-1.input-shaft.acceleration',
   ];
   const scalars = ['fan-1.motor.temperature', ...PLANT_REGISTERS.map(({ point }) => point)];
   await until(() => {

@@ -1,6 +1,7 @@
-import type { Server } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import modbus from 'modbus-serial';
 import type { FCallback, FCallbackVal } from 'modbus-serial/ServerTCP.js';
+import { type Clock, systemClock } from '../../base/clock.js';
 
 export type RegisterTable = 'holding' | 'input' | 'coil' | 'discrete';
 
@@ -19,6 +20,8 @@ export interface RegisterProvider {
     address: number,
     count: number,
   ): readonly number[] | ModbusException | undefined;
+  /** How long a unit takes to answer, ms; absent: no time at all. */
+  delayMs?(unitId: number): number;
   /** Absent: the server answers every write with exception 1. */
   write?(
     table: 'holding' | 'coil',
@@ -37,10 +40,18 @@ const asError = ({ exception }: ModbusException): Error =>
 /** A Modbus TCP server (modbus-serial's) over the registers of a provider. */
 export class ModbusServer {
   readonly #provider: RegisterProvider;
+  readonly #clock: Clock;
   #server: InstanceType<typeof modbus.ServerTCP> | undefined;
 
-  constructor(provider: RegisterProvider) {
+  constructor(provider: RegisterProvider, clock: Clock = systemClock) {
     this.#provider = provider;
+    this.#clock = clock;
+  }
+
+  /** Breaks every connection and goes on listening. */
+  disconnectAll(): void {
+    const { socks } = (this.#server ?? {}) as unknown as { socks?: ReadonlyMap<Socket, number> };
+    for (const socket of socks?.keys() ?? []) socket.destroy();
   }
 
   async start(port = 0, host = '127.0.0.1'): Promise<{ port: number }> {
@@ -83,8 +94,10 @@ export class ModbusServer {
     return (address: number, count: number, unitId: number, done: FCallbackVal<number[]>) => {
       const answer = this.#provider.read(table, unitId, address, count);
       if (answer === undefined) return;
-      if ('exception' in answer) done(asError(answer), []);
-      else done(null, [...answer]);
+      this.#later(unitId, () => {
+        if ('exception' in answer) done(asError(answer), []);
+        else done(null, [...answer]);
+      });
     };
   }
 
@@ -92,9 +105,17 @@ export class ModbusServer {
     return (address: number, unitId: number, done: FCallbackVal<T>) => {
       const answer = this.#provider.read(table, unitId, address, 1);
       if (answer === undefined) return;
-      if ('exception' in answer) done(asError(answer), convert(0));
-      else done(null, convert(answer[0]));
+      this.#later(unitId, () => {
+        if ('exception' in answer) done(asError(answer), convert(0));
+        else done(null, convert(answer[0]));
+      });
     };
+  }
+
+  #later(unitId: number, answer: () => void): void {
+    const delayMs = this.#provider.delayMs?.(unitId) ?? 0;
+    if (delayMs > 0) this.#clock.setTimer('late answer', delayMs, answer);
+    else answer();
   }
 
   #write(table: 'holding' | 'coil', unitId: number, address: number, value: number, done: FCallback): void {
