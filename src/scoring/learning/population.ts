@@ -1,6 +1,8 @@
 import { SmEdgeError } from '../../base/errors.js';
 import type { FeatureVector } from '../score.js';
-import { commonFeatures, fitMahalanobis, type MahalanobisModel, mahalanobisScore } from './mahalanobis.js';
+import type { Detector } from './detectors/detector.js';
+import { fitMahalanobis as fit } from './detectors/quadratic.js';
+import { commonFeatures } from './scaler.js';
 import { studentQuantile } from './student-t.js';
 
 /**
@@ -10,7 +12,7 @@ import { studentQuantile } from './student-t.js';
  * other, by Student's t on the logarithm: no label and no faulty recording has a say.
  */
 export interface Population {
-  readonly model: MahalanobisModel;
+  readonly model: Detector;
   /** Distance that a healthy recording exceeds with the stated probability. */
   readonly distanceLimit: number;
   /** Undefined where the level is to be ignored. */
@@ -58,7 +60,7 @@ export function fitPopulation(
   const features = featuresOf(rows, options);
   const folds = foldsOf(healthy);
   const distances = folds.map((fold, i) =>
-    logDistance(fitMahalanobis(folds.filter((_, j) => j !== i).flat(), features), fold),
+    logDistance(fitDistance(folds.filter((_, j) => j !== i).flat(), features), fold),
   );
   const { falseAlarmProbability } = options;
   const distance = predictionLimit(distances, LEAST_DISTANCE_SPREAD, falseAlarmProbability);
@@ -66,7 +68,7 @@ export function fitPopulation(
   const level =
     levels.length < 2 ? undefined : predictionLimit(levels, LEAST_LEVEL_SPREAD, falseAlarmProbability);
   return {
-    model: fitMahalanobis(rows, features),
+    model: fitDistance(rows, features),
     distanceLimit: Math.exp(distance.center + distance.reach),
     level: level === undefined ? undefined : { center: level.center, limit: level.reach },
   };
@@ -96,7 +98,7 @@ export function judgeHeldOut(
   const features = featuresOf(healthy.flat(), options);
   const verdicts = windows.map((window, i) => {
     const rest = windows.filter((_, j) => j !== i);
-    return judge({ model: fitMahalanobis(rest, features), distanceLimit, level }, [window]);
+    return judge({ model: fitDistance(rest, features), distanceLimit, level }, [window]);
   });
   const middle = (of: (verdict: PopulationVerdict) => number) => median(verdicts.map(of));
   const distance = middle((verdict) => verdict.distance);
@@ -120,8 +122,11 @@ function foldsOf(healthy: readonly (readonly FeatureVector[])[]): FeatureVector[
   );
 }
 
-const logDistance = (model: MahalanobisModel, windows: readonly FeatureVector[]): number =>
-  Math.log(median(windows.map((window) => Math.max(1e-12, mahalanobisScore(model, window))))) / 2;
+const fitDistance = (rows: readonly FeatureVector[], features: readonly string[]): Detector =>
+  fit(rows, features, () => 0);
+
+const logDistance = (model: Detector, windows: readonly FeatureVector[]): number =>
+  Math.log(median(windows.map((window) => Math.max(1e-12, model.score(window))))) / 2;
 
 const logLevel = (windows: readonly FeatureVector[]): number =>
   Math.log(median(windows.map((window) => window.rms ?? Number.NaN)));

@@ -8,6 +8,16 @@ const IR_VERSION = 8;
 
 type Attributes = Readonly<Record<string, number | readonly number[]>>;
 
+const ML_DOMAIN = 'ai.onnx.ml';
+const ML_OPSET = 1;
+
+/** Attributes of a tree ensemble, named as in the specification of ai.onnx.ml. */
+export interface TreeAttributes {
+  readonly integers: Attributes;
+  readonly floats: Readonly<Record<string, readonly number[]>>;
+  readonly strings: Readonly<Record<string, readonly string[]>>;
+}
+
 /** A tensor of the graph, by name. */
 export type Value = string;
 
@@ -21,6 +31,7 @@ export class GraphWriter {
   readonly #initializers: onnxProto.onnx.ITensorProto[] = [];
   readonly #inputs: onnxProto.onnx.IValueInfoProto[] = [];
   readonly #outputs: onnxProto.onnx.IValueInfoProto[] = [];
+  #ml = false;
 
   constructor(name: string) {
     this.#name = name;
@@ -65,11 +76,35 @@ export class GraphWriter {
       name,
       input: [...inputs],
       output: [name],
-      attribute: Object.entries(attributes).map(([key, value]) =>
-        typeof value === 'number'
-          ? { name: key, type: onnx.AttributeProto.AttributeType.INT, i: value }
-          : { name: key, type: onnx.AttributeProto.AttributeType.INTS, ints: [...value] },
-      ),
+      attribute: integerAttributes(attributes),
+    });
+    return name;
+  }
+
+  /** A TreeEnsembleRegressor of the domain ai.onnx.ml, by its attributes; its output bears the node's name. */
+  treeEnsemble(name: string, input: Value, attributes: TreeAttributes): Value {
+    const { AttributeType } = onnx.AttributeProto;
+    const { integers, floats, strings } = attributes;
+    this.#ml = true;
+    this.#nodes.push({
+      opType: 'TreeEnsembleRegressor',
+      domain: ML_DOMAIN,
+      name,
+      input: [input],
+      output: [name],
+      attribute: [
+        ...integerAttributes(integers),
+        ...Object.entries(floats).map(([key, values]) => ({
+          name: key,
+          type: AttributeType.FLOATS,
+          floats: [...values],
+        })),
+        ...Object.entries(strings).map(([key, values]) => ({
+          name: key,
+          type: AttributeType.STRINGS,
+          strings: values.map((value) => new TextEncoder().encode(value)),
+        })),
+      ],
     });
     return name;
   }
@@ -78,7 +113,10 @@ export class GraphWriter {
   finish(metadata: Readonly<Record<string, string>> = {}): Uint8Array {
     return onnx.ModelProto.encode({
       irVersion: IR_VERSION,
-      opsetImport: [{ domain: '', version: OPSET }],
+      opsetImport: [
+        { domain: '', version: OPSET },
+        ...(this.#ml ? [{ domain: ML_DOMAIN, version: ML_OPSET }] : []),
+      ],
       producerName: 'smart-maintenance-edge',
       graph: {
         name: this.#name,
@@ -90,6 +128,15 @@ export class GraphWriter {
       metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
     }).finish();
   }
+}
+
+function integerAttributes(attributes: Attributes): onnxProto.onnx.IAttributeProto[] {
+  const { AttributeType } = onnx.AttributeProto;
+  return Object.entries(attributes).map(([key, value]) =>
+    typeof value === 'number'
+      ? { name: key, type: AttributeType.INT, i: value }
+      : { name: key, type: AttributeType.INTS, ints: [...value] },
+  );
 }
 
 function valueInfo(name: string, shape: readonly (number | string)[]): onnxProto.onnx.IValueInfoProto {

@@ -1,11 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { gaussian, seededRandom } from '#sm/base/random.js';
-import {
-  fitMahalanobis,
-  mahalanobisContributions,
-  mahalanobisScore,
-} from '#sm/scoring/learning/mahalanobis.js';
+import { fitMahalanobis } from '#sm/scoring/learning/detectors/quadratic.js';
 import { fitPopulation, judge, judgeHeldOut } from '#sm/scoring/learning/population.js';
+import { applyScaler, commonFeatures, fitScaler } from '#sm/scoring/learning/scaler.js';
 
 const random = seededRandom(11);
 
@@ -28,10 +25,10 @@ const recordings = (count: number, make: () => Record<string, number>) =>
 
 describe('the Mahalanobis distance', () => {
   const healthy = recordings(30, () => block()).flat();
-  const model = fitMahalanobis(healthy);
+  const model = fitMahalanobis(healthy, commonFeatures(healthy), random);
 
   it('is about 1 on the average healthy block, and leaves out where the kurtogram looked', () => {
-    const mean = healthy.reduce((sum, row) => sum + mahalanobisScore(model, row), 0) / healthy.length;
+    const mean = healthy.reduce((sum, row) => sum + model.score(row), 0) / healthy.length;
     expect(mean).toBeGreaterThan(0.6);
     expect(mean).toBeLessThan(1.2);
     expect(model.features).not.toContain('spectralKurtosisBandHz');
@@ -46,22 +43,27 @@ describe('the Mahalanobis distance', () => {
       'band.1000-2500.rms': 0.2 / 1.25,
       kurtosis: 3,
     };
-    expect(mahalanobisScore(model, odd)).toBeGreaterThan(
-      2 * mahalanobisScore(model, { ...odd, 'band.1000-2500.rms': 0.25 }),
-    );
+    expect(model.score(odd)).toBeGreaterThan(2 * model.score({ ...odd, 'band.1000-2500.rms': 0.25 }));
   });
 
   it('says what each feature contributes: the Shapley values, by brute force over all coalitions', () => {
     const row = block(1.4, 1.6);
-    const contributions = mahalanobisContributions(model, row);
+    const contributions = model.contributions!(row);
     const { features } = model;
+    // The healthy mean in the scale of the model, as a row: where the score is zero.
+    const scaler = fitScaler(healthy, features);
+    const z = healthy.map((of) => applyScaler(scaler, of));
     const usual = Object.fromEntries(
-      features.map((name, j) => [name, model.log[j] ? Math.exp(model.centers[j]!) : model.centers[j]!]),
+      features.map((name, j) => {
+        const mean = z.reduce((sum, of) => sum + of[j]!, 0) / z.length;
+        const at = scaler.centers[j]! + mean * scaler.scales[j]!;
+        return [name, scaler.log[j] ? Math.exp(at) : at];
+      }),
     );
+    expect(model.score(usual)).toBeCloseTo(0, 10);
     const n = features.length;
     const value = (coalition: number) =>
-      mahalanobisScore(
-        model,
+      model.score(
         Object.fromEntries(
           features.map((name, j) => [name, coalition & (1 << j) ? row[name]! : usual[name]!]),
         ),
@@ -77,7 +79,7 @@ describe('the Mahalanobis distance', () => {
       }
       expect(contributions[j]).toBeCloseTo(shapley, 8);
     });
-    expect(contributions.reduce((a, b) => a + b)).toBeCloseTo(mahalanobisScore(model, row), 10);
+    expect(contributions.reduce((a, b) => a + b)).toBeCloseTo(model.score(row), 10);
   });
 });
 
