@@ -11,6 +11,7 @@ const VERBS: readonly { readonly name: string; load(): Promise<{ register: Regis
   { name: 'simulate', load: () => import('./simulate.js') },
   { name: 'features', load: () => import('./features.js') },
   { name: 'replay', load: () => import('./replay.js') },
+  { name: 'train', load: () => import('./train.js') },
   { name: 'evaluate', load: () => import('./evaluate.js') },
   { name: 'models', load: () => import('./models.js') },
   { name: 'mqtt-password', load: () => import('./mqtt-password.js') },

@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto';
 import { seededRandom } from '../../base/random.js';
-import type { FeatureVector } from '../../features/spec.js';
 import { type ModelManifest, modelManifestSchema } from '../manifest.js';
 import { BUILTIN_MODEL } from '../selection.js';
 import { healthyFeatures } from './feature-table.js';
+import { fileEntry, histogramOf, significant } from './manifest-parts.js';
 import {
   contributionsOf,
   fitOneSidedModel,
@@ -30,7 +29,6 @@ const INPUTS: readonly InputFeature[] = [
 const SEED = 20816;
 const FALSE_ALARM_PROBABILITY = 1e-3;
 const GOLDEN_VECTORS = 8;
-const HISTOGRAM_BINS = 10;
 
 export interface BundledModel {
   readonly model: Uint8Array;
@@ -92,26 +90,8 @@ export async function trainBundledModel(machines = 1200): Promise<BundledModel> 
       histograms: Object.fromEntries(features.map((feature) => [feature, histogramOf(rows, feature)])),
     },
     golden: { tolerance: 1e-4, vectors: golden },
-    file: {
-      name: 'model.onnx',
-      sizeBytes: model.length,
-      sha256: createHash('sha256').update(model).digest('hex'),
-    },
+    file: fileEntry(model),
     licence: 'Apache-2.0',
   });
   return { model, manifest };
 }
-
-/** Bins that hold a tenth of the training data each. */
-function histogramOf(rows: readonly FeatureVector[], feature: string): { edges: number[]; counts: number[] } {
-  const values = rows.map((row) => row[feature]!).sort((a, b) => a - b);
-  const edges = Array.from({ length: HISTOGRAM_BINS - 1 }, (_, i) =>
-    significant(values[Math.floor(((i + 1) * values.length) / HISTOGRAM_BINS)]!),
-  );
-  const counts = new Array<number>(HISTOGRAM_BINS).fill(0);
-  for (const value of values) counts[edges.filter((edge) => edge <= value).length]!++;
-  return { edges, counts };
-}
-
-/** Six digits: more than float32 needs to agree within the tolerance. */
-const significant = (value: number): number => Number(value.toPrecision(6));
