@@ -26,6 +26,7 @@ const VERBS: readonly { readonly name: string; load(): Promise<{ register: Regis
   { name: 'backup', load: () => import('./backup.js') },
   { name: 'restore', load: () => import('./restore.js') },
   { name: 'verify', load: () => import('./verify.js') },
+  { name: 'export', load: () => import('./export.js') },
 ];
 
 /**

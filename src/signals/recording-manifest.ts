@@ -58,6 +58,14 @@ export const tableSchema = z.looseObject({
         point: pointName(),
         quantity: z.string().optional(),
         unit: z.string().optional(),
+        unitColumn: z
+          .string()
+          .optional()
+          .describe('Column of the unit, where it is not the same in all rows'),
+        qualityColumn: z
+          .string()
+          .optional()
+          .describe('Column with good, uncertain or bad; good where missing or empty'),
       }),
     )
     .min(1),

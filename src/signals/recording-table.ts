@@ -29,10 +29,12 @@ export async function* readTable(path: string, entry: TableEntry): AsyncGenerato
       });
     return index;
   };
-  const points = entry.points.map(({ column: name, point, unit }) => ({
+  const points = entry.points.map(({ column: name, point, unit = '', unitColumn, qualityColumn }) => ({
     index: column(name),
     point,
-    unit: unit ?? '',
+    unit,
+    unitIndex: unitColumn === undefined ? -1 : column(unitColumn),
+    qualityIndex: qualityColumn === undefined ? -1 : column(qualityColumn),
   }));
   const time =
     entry.time === undefined
@@ -51,18 +53,32 @@ export async function* readTable(path: string, entry: TableEntry): AsyncGenerato
     yield {
       index,
       timeMs,
-      readings: points.map((point) => toReading(point.point, point.unit, timeMs, fields[point.index])),
+      readings: points.map(({ point, unit, index: at, unitIndex, qualityIndex }) =>
+        toReading(point, fields[unitIndex] ?? unit, timeMs, fields[at], fields[qualityIndex]?.trim()),
+      ),
       anomalous: label(fields, timeMs),
     };
     index++;
   }
 }
 
-function toReading(point: string, unit: string, timeMs: number, field: string | undefined): Reading {
+function toReading(
+  point: string,
+  unit: string,
+  timeMs: number,
+  field: string | undefined,
+  quality: string | undefined,
+): Reading {
   const value = parseNumber(field);
-  return Number.isFinite(value)
-    ? { point, timeMs, value, unit, quality: 'good' }
-    : { point, timeMs, value: Number.NaN, unit, quality: 'bad', reason: 'not-a-number' };
+  if (!Number.isFinite(value))
+    return { point, timeMs, value: Number.NaN, unit, quality: 'bad', reason: 'not-a-number' };
+  return {
+    point,
+    timeMs,
+    value,
+    unit,
+    quality: quality === 'bad' || quality === 'uncertain' ? quality : 'good',
+  };
 }
 
 type LabelReader = (fields: readonly string[], timeMs: number) => boolean | undefined;

@@ -14,6 +14,8 @@ export interface AggregateRequest {
   readonly toMs: number;
   /** About as many buckets; at most this and one. */
   readonly buckets: number;
+  /** Width of a bucket, milliseconds, in place of what `buckets` of the span come to; wider where a level is. */
+  readonly widthMs?: number;
   /** Shares between 0 and 1: `[0.5, 0.95]`. */
   readonly quantiles?: readonly number[];
 }
@@ -58,7 +60,7 @@ export function aggregate(store: ChunkStore, request: AggregateRequest): Aggrega
   const buckets = Math.max(1, Math.min(MAX_BUCKETS, Math.floor(request.buckets)));
   return store.series
     .ofPoint(point, 'readings')
-    .map((series) => ofSeries(store, series, fromUs, toUs, buckets, quantiles))
+    .map((series) => ofSeries(store, series, fromUs, toUs, buckets, quantiles, request.widthMs))
     .filter(({ startsMs }) => startsMs.length > 0);
 }
 
@@ -69,6 +71,7 @@ function ofSeries(
   toUs: number,
   buckets: number,
   quantiles: readonly number[],
+  widthMs: number | undefined,
 ): Aggregates {
   const withSketches = quantiles.length > 0;
   // "Everything" begins with the first reading and ends with the last.
@@ -76,7 +79,7 @@ function ofSeries(
   const startUs = Math.max(fromUs, span.fromUs);
   const endUs = Math.min(toUs, span.toUs + 1);
   // Whole milliseconds, so that the edges can be told exactly.
-  const least = Math.max(1_000, Math.ceil((endUs - startUs) / buckets / 1_000) * 1_000);
+  const least = Math.max(1_000, (widthMs ?? Math.ceil((endUs - startUs) / buckets / 1_000)) * 1_000);
   const level = levelFor(store, series.id, startUs, endUs, least);
   const widthUs = level === undefined ? least : Math.ceil(least / level.widthUs) * level.widthUs;
   const alignedUs = Math.floor(startUs / widthUs) * widthUs;
