@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import scipy
 import scipy.signal
+import scipy.stats
 
 from reference import G, machine, noise, voice
 
@@ -93,6 +94,38 @@ def spectra():
     return {"seed": 13, "length": n, "sampleRateHz": rate, "segment": 512, "step": 16, "cases": cases, "gains": gains}
 
 
+def averages():
+    """Periodograms of half-overlapping segments, averaged in each way; exponential by pandas."""
+    rate, n, segment = 1024, 2048, 256
+    x = (noise(n, 15) + 0.5 * np.sin(2 * np.pi * 93.7 * np.arange(n) / rate) * np.linspace(0, 2, n)).astype(np.float32)
+    pieces = np.lib.stride_tricks.sliding_window_view(x.astype(float), segment)[:: segment // 2]
+    _, power = scipy.signal.periodogram(pieces, rate, "hann", detrend="constant")
+    frame = pd.DataFrame(power * rate / segment)
+    # Of fewer spectra than the time constant of eight the exponential average is the plain mean.
+    start = frame.iloc[:8].mean()
+    exponential = pd.concat([start.to_frame().T, frame.iloc[8:]]).ewm(alpha=1 / 8, adjust=False).mean().iloc[-1]
+    return {
+        "seed": 15, "length": n, "sampleRateHz": rate, "segment": segment, "step": 4, "spectra": len(frame),
+        "power": {"linear": rounded(frame.mean()[::4]), "peak-hold": rounded(frame.max()[::4]), "exponential": rounded(exponential[::4])},
+    }
+
+
+def trend():
+    """Least-squares line through a slow signal read at irregular times, in units per hour, by scipy.stats."""
+    times = np.cumsum(2 + 20 * (noise(300, 16) + 0.5))
+    values = 41.5 + 2.5 * times / 3600 + 3 * noise(300, 17) ** 3
+    line = scipy.stats.linregress(times / 3600, values)
+    # The newest eighth of the window of 64 minutes: what was read in its last eight pieces.
+    piece = 60.0
+    newest = np.floor(times / piece) > np.floor(times[-1] / piece) - 8
+    rate = scipy.stats.linregress(times[newest] / 3600, values[newest])
+    residual = values - line.intercept - line.slope * times / 3600
+    return {
+        "timesS": rounded(times), "values": rounded(values), "slopePerH": float(line.slope), "ratePerH": float(rate.slope),
+        "variance": float(np.mean(residual**2)), "mean": float(np.mean(values)),
+    }
+
+
 def transforms():
     """Bins of numpy's transforms: every power of two that the kernel does, and some lengths of other factors."""
     cases = []
@@ -159,6 +192,8 @@ def write(folder):
         "filters": filters(),
         "resampling": resampling(),
         "spectra": spectra(),
+        "averages": averages(),
+        "trend": trend(),
         "transforms": transforms(),
         "logMel": log_mel(),
         "endaq": by_endaq(),

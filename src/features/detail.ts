@@ -1,6 +1,6 @@
 import type { FftLibrary } from './fft.js';
 import { octaveRms, thirdOctaves } from './octaves.js';
-import { lineAt } from './spectrum.js';
+import { lineAmplitude, lineAt, type PowerSpectrum } from './spectrum.js';
 import { Autocorrelation, PERCENTILES, percentile, zeroCrossingRateHz } from './waveform-detail.js';
 
 /** Adds the features of `detail: full` that vibration and sound share. */
@@ -9,7 +9,7 @@ export interface DetailAnalysis {
     features: Record<string, number>,
     samples: Float32Array,
     mean: number,
-    spectrum: { readonly power: Float64Array; readonly binHz: number } | undefined,
+    spectrum: PowerSpectrum | undefined,
   ): void;
   close(): void;
 }
@@ -26,13 +26,15 @@ export function createDetailAnalysis(
   const autocorrelation =
     blockLength < 64 ? undefined : new Autocorrelation(library, blockLength, sampleRateHz);
 
-  function addSpectrum(features: Record<string, number>, power: Float64Array, binHz: number): void {
+  function addSpectrum(features: Record<string, number>, spectrum: PowerSpectrum): void {
+    const { power, binHz, window } = spectrum;
     const bins = strongestBins(power, LINES);
     for (let n = 0; n < LINES; n++) {
       const bin = bins[n];
-      const line = bin === undefined ? undefined : lineAt(power, binHz, bin, 2);
+      const line = bin === undefined ? undefined : lineAt(power, binHz, bin, window.mainLobeBins);
       features[`line.${n + 1}.hz`] = line?.frequencyHz ?? 0;
-      features[`line.${n + 1}.amplitude`] = line?.amplitude ?? 0;
+      features[`line.${n + 1}.amplitude`] =
+        line === undefined ? 0 : lineAmplitude(power, binHz, line, window);
     }
     for (const band of thirdOctaves(sampleRateHz / 2, binHz))
       features[`thirdOctave.${band.nominalHz}.rms`] = octaveRms(power, binHz, band);
@@ -49,7 +51,7 @@ export function createDetailAnalysis(
         features.autocorrelationPeak = value;
         features.autocorrelationLagS = lagS;
       }
-      if (spectrum !== undefined) addSpectrum(features, spectrum.power, spectrum.binHz);
+      if (spectrum !== undefined) addSpectrum(features, spectrum);
     },
     close: () => autocorrelation?.close(),
   };

@@ -257,17 +257,22 @@ export function lineAt(power: Float64Array, binHz: number, bin: number, mainLobe
   return { frequencyHz: place * binHz, amplitude: Math.sqrt(2 * sum), bin };
 }
 
-/**
- * Amplitude of the sine whose highest bin is that of `line`, read at the peak as through a flat-top window and freed
- * of the window's scalloping. Within 0.1 % for a lone sine from four turns in the block to three bins below half the
- * sample rate, where the window is flat-top and the mean was removed `weighted`.
- */
-export function peakAmplitude(
+/** Amplitude of a line as its window is read: a flat-top window at the peak, the others over the main lobe. */
+export function lineAmplitude(
   power: Float64Array,
   binHz: number,
   line: SpectralPeak,
   window: Window,
 ): number {
+  return window.name === 'flat-top' ? peakAmplitude(power, binHz, line, window) : line.amplitude;
+}
+
+/**
+ * Amplitude of the sine whose highest bin is that of `line`, read at the peak as through a flat-top window and freed
+ * of the window's scalloping. Within 0.1 % for a lone sine from four turns in the block to three bins below half the
+ * sample rate, where the window is flat-top and the mean was removed `weighted`.
+ */
+function peakAmplitude(power: Float64Array, binHz: number, line: SpectralPeak, window: Window): number {
   const offset = Math.min(0.5, Math.max(-0.5, line.frequencyHz / binHz - line.bin));
   return Math.sqrt(2 * power[line.bin]! * window.noiseBandwidthBins) / scalloping(window.name, offset);
 }

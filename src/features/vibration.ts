@@ -14,7 +14,7 @@ import {
   requireBlockLength,
   type SpectrumSpec,
 } from './spec.js';
-import { bandMeanSquare, PowerSpectrum, peakAmplitude, spectralShape, strongestLine } from './spectrum.js';
+import { bandMeanSquare, lineAmplitude, PowerSpectrum, spectralShape, strongestLine } from './spectrum.js';
 import { speedCorrection } from './speed-correction.js';
 import { waveformStatistics } from './statistics.js';
 import { vibrationUnit } from './units.js';
@@ -75,11 +75,10 @@ export function createVibrationExtractor(library: FftLibrary, spec: AnalysisSpec
   const lobe = spectrum?.window.mainLobeBins ?? 0;
 
   /** Amplitude of the strongest line about `frequencyHz`; through a flat-top window as such a window is read. */
-  function lineAmplitude(power: Float64Array, binHz: number, frequencyHz: number): number {
+  function amplitudeNear(power: Float64Array, binHz: number, frequencyHz: number): number {
     const reach = Math.max(1.5 * binHz, frequencyHz * ORDER_TOLERANCE);
     const line = strongestLine(power, binHz, frequencyHz - reach, frequencyHz + reach, lobe);
-    if (line === undefined) return 0;
-    return spec.window === 'flat-top' ? peakAmplitude(power, binHz, line, spectrum!.window) : line.amplitude;
+    return line === undefined ? 0 : lineAmplitude(power, binHz, line, spectrum!.window);
   }
   const block = BlockSpectrum.create(library, blockLength, sampleRateHz);
   const unit = vibrationUnit(spec.unit);
@@ -145,8 +144,8 @@ export function createVibrationExtractor(library: FftLibrary, spec: AnalysisSpec
       if (shaftHz !== undefined)
         speedRatio = speedCorrection(power, binHz, shaftHz, blockLength / sampleRateHz);
       for (const order of orders)
-        features[order.name] = lineAmplitude(power, binHz, order.frequencyHz * speedRatio);
-      if (meshHz !== undefined) features.gmf = lineAmplitude(power, binHz, meshHz * speedRatio);
+        features[order.name] = amplitudeNear(power, binHz, order.frequencyHz * speedRatio);
+      if (meshHz !== undefined) features.gmf = amplitudeNear(power, binHz, meshHz * speedRatio);
     }
     if (gear !== undefined) gear.add(features, samples, shaftHz! * speedRatio);
     if (envelope !== undefined) envelope(samples, features, scratch, speedRatio);

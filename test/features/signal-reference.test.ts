@@ -191,6 +191,22 @@ describe('averages of spectra', () => {
     expect(after('exponential', 2)).toEqual([3.5, 1.5]);
   });
 
+  const { seed, length, sampleRateHz, segment, step, power } = reference.averages;
+  it.each(Object.entries(power as Record<AveragingMode, number[]>))(
+    'of the segments of a block are those of scipy and pandas: %s',
+    async (averaging, theirs) => {
+      const samples = Float32Array.from(
+        noise(length, seed),
+        (value, i) =>
+          value + ((0.5 * 2 * i) / (length - 1)) * Math.sin((2 * Math.PI * 93.7 * i) / sampleRateHz),
+      );
+      const options = { averaging: averaging as AveragingMode, maxTransform: segment };
+      const plan = PowerSpectrum.create(await loadFft(), length, sampleRateHz, options)!;
+      expect(errorOf(plan.compute(samples), theirs, step)).toBeLessThan(1e-5);
+      plan.close();
+    },
+  );
+
   it('begin anew and refuse another number of bins', () => {
     const average = new SpectrumAverage(2, 'linear');
     average.add(spectra[0]!);
@@ -241,6 +257,43 @@ describe('the calibrated amplitude of a sine', () => {
         expect(Math.abs(amplitude / 3 - 1)).toBeLessThan(0.001);
       }
       extractor.close();
+    },
+  );
+});
+
+describe('the strongest lines', () => {
+  const sines = [
+    { hz: 1234.5678, amplitude: 1 },
+    { hz: 403.1, amplitude: 0.8 },
+    { hz: 3000.02, amplitude: 0.5 },
+    { hz: 97.77, amplitude: 0.3 },
+    { hz: 5111.3, amplitude: 0.2 },
+  ];
+  it.each(['hann', 'hamming', 'blackman-harris', 'flat-top'] as const)(
+    'are where their sines are, between bins too: %s',
+    async (window) => {
+      const [length, sampleRateHz] = [16_384, 25_600];
+      const block = Float32Array.from({ length }, (_, i) =>
+        sines.reduce((sum, { hz, amplitude }, n) => {
+          return sum + amplitude * Math.sin((2 * Math.PI * hz * i) / sampleRateHz + n);
+        }, 0),
+      );
+      const extractor = await createExtractor({
+        sampleRateHz,
+        blockLength: length,
+        unit: 'g',
+        quantity: 'acceleration',
+        detail: 'full',
+        window,
+      });
+      const features = extractor.extract(block);
+      extractor.close();
+      sines.forEach(({ hz, amplitude }, n) => {
+        // A fiftieth of a bin of 1.56 Hz; Hamming's side lobes fall off slowly.
+        const tolerance = window === 'hamming' ? 0.01 : 0.002;
+        expect(Math.abs(features[`line.${n + 1}.hz`]! - hz)).toBeLessThan(0.03);
+        expect(Math.abs(features[`line.${n + 1}.amplitude`]! / amplitude - 1)).toBeLessThan(tolerance);
+      });
     },
   );
 });

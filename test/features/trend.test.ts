@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { gaussian, seededRandom } from '#sm/base/random.js';
 import { SeasonalProfile } from '#sm/features/season.js';
@@ -38,6 +39,20 @@ describe('a trend window', () => {
     expect(features.maximum).toBe(Math.max(...points.map(([, value]) => value)));
     expect(features.readings).toBe(points.length);
     expect(features.seasonal).toBe(0);
+  });
+
+  it('has the slope, rate and variance of scipy.stats.linregress', () => {
+    const { trend } = JSON.parse(
+      readFileSync(new URL('../fixtures/reference/signals.json', import.meta.url), 'utf8'),
+    );
+    const window = new TrendWindow({ windowMs: 64 * MINUTE });
+    const startMs = Math.floor(T0 / MINUTE) * MINUTE;
+    trend.values.forEach((value: number, i: number) => {
+      window.add(startMs + trend.timesS[i] * 1000, value);
+    });
+    const features = window.features()!;
+    for (const name of ['slopePerH', 'ratePerH', 'variance', 'mean'] as const)
+      expect(Math.abs(features[name] / trend[name] - 1), name).toBeLessThan(1e-9);
   });
 
   it('forgets what is older than the window, also after a year', () => {
