@@ -24,6 +24,7 @@ import { ModelFaults } from './pipeline/model-faults.js';
 import { modelStoreIn } from './pipeline/model-store-in.js';
 import { ModelsInUse } from './pipeline/models-in-use.js';
 import { PointBoard } from './pipeline/point-board.js';
+import { type WriteCommand, type WriteResult, writeOnCommand } from './pipeline/point-writes.js';
 import type { GatewaySnapshot } from './pipeline/snapshot.js';
 import { SourceMemories } from './pipeline/source-memories.js';
 import { SourceSet } from './pipeline/source-set.js';
@@ -210,6 +211,11 @@ export class Gateway {
   async ingest(document: unknown, key: string | undefined): Promise<IngestResult> {
     if (!this.#ready) throw notReady();
     return (await this.#parts().sources.ingestDoor()).ingest(document, key);
+  }
+
+  /** Sets a writable point of a device, on command of a person. */
+  async writePoint(command: WriteCommand): Promise<WriteResult> {
+    return writeOnCommand(command, this.#newId, this.#parts());
   }
 
   #parts(): Running {
