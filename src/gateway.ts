@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { AlarmEngine } from './alarms/engine.js';
 import type { Clock } from './base/clock.js';
-import { SmEdgeError, toErrorRecord } from './base/errors.js';
+import { notReady, toErrorRecord } from './base/errors.js';
 import { type HealthReport, overallState, type PartHealth } from './base/health.js';
 import { idGenerator, type NewId } from './base/ids.js';
 import type { Logger } from './base/logger.js';
@@ -140,15 +140,14 @@ export class Gateway {
     if (running === undefined) return;
     this.#running = undefined;
     await this.#reloading.catch(() => undefined);
-    const { sources, pipeline, housekeeping, watch, upstream, bus, announcer, analysis, scorer, store } =
-      running;
+    const { sources, pipeline, housekeeping, watch, upstream, bus, analysis, scorer, store } = running;
     await sources.stop();
     running.desks.alarms.stop();
     await pipeline.stop();
     await housekeeping.stop();
     await watch.stop();
     await upstream?.stop();
-    announcer.stop();
+    running.announcer.stop();
     await bus.stop();
     await Promise.all([analysis.close(), scorer.close()]);
     await store.close();
@@ -229,7 +228,6 @@ export class Gateway {
     const random = this.#random;
     const { metrics } = this;
     const logger = this.#logger;
-    const health = this.#storeHealth;
     const store = await Store.open({
       folder: config.storage.path,
       clock,
@@ -247,7 +245,7 @@ export class Gateway {
       logger: logger.child({ part: 'storage' }),
       metrics,
       store,
-      health,
+      health: this.#storeHealth,
       makeRoom: () => housekeeping.makeRoom(),
     });
     const bus = new EventBus({
@@ -399,6 +397,3 @@ export class Gateway {
     });
   }
 }
-
-const notReady = () =>
-  new SmEdgeError('NOT_READY', 'the gateway is starting or stopping', { retryable: true });
