@@ -2,8 +2,7 @@
 // usage: npm run build && node scripts/diagnose-recordings.js DIR... [--nameplate 0.93,0.96,1,1.04,1.07] [--each]
 //   --each  one line per recording with its verdict at every nameplate
 import { parseArgs } from 'node:util';
-import { diagnose } from '../dist/diagnosis/diagnose.js';
-import { openRecordingSet } from '../dist/signals/recording-set.js';
+import { measureRecordings } from '../bench/support/diagnosis.js';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -21,37 +20,21 @@ if (positionals.length === 0 || nameplates.some((share) => !(share > 0))) {
   process.exit(2);
 }
 
+function printEach(recording, verdicts) {
+  const text = verdicts.map(({ fault, confidence, speedRpm, evidence }) => {
+    const speed = speedRpm === undefined ? '?' : (speedRpm / recording.speedRpm).toFixed(4);
+    return `${fault} ${confidence.toFixed(2)} @${speed} ${evidence.map((line) => `${line.feature}=${line.ratio.toFixed(1)}`).join(',')}`;
+  });
+  process.stdout.write(`${recording.file}: ${text.join(' | ')}\n`);
+}
+
 for (const folder of positionals) {
-  const set = await openRecordingSet(folder);
-  const counts = new Map();
-  for (const entry of set.manifest.recordings) {
-    if (!entry.file.includes(values.only)) continue;
-    const recording = await set.readRecording(entry);
-    const blocks = recording.blocks.map((block) => block.samples);
-    const verdicts = [];
-    for (const share of nameplates) {
-      const diagnosis = await diagnose(blocks, {
-        sampleRateHz: recording.sampleRateHz,
-        blockLength: blocks[0].length,
-        unit: recording.unit,
-        quantity: recording.quantity,
-        ...(recording.speedRpm === undefined ? {} : { speedRpm: recording.speedRpm * share }),
-        ...(recording.bearing === undefined ? {} : { bearing: recording.bearing }),
-      });
-      verdicts.push(diagnosis);
-      const key = `${recording.file.split('/')[0]} | ${recording.label} | ${share}`;
-      const count = counts.get(key) ?? {};
-      count[diagnosis.fault] = (count[diagnosis.fault] ?? 0) + 1;
-      counts.set(key, count);
-    }
-    if (values.each) {
-      const text = verdicts.map(({ fault, confidence, speedRpm, evidence }) => {
-        const speed = speedRpm === undefined ? '?' : (speedRpm / recording.speedRpm).toFixed(4);
-        return `${fault} ${confidence.toFixed(2)} @${speed} ${evidence.map((line) => `${line.feature}=${line.ratio.toFixed(1)}`).join(',')}`;
-      });
-      process.stdout.write(`${recording.file}: ${text.join(' | ')}\n`);
-    }
-  }
-  for (const [key, count] of [...counts].sort(([a], [b]) => (a < b ? -1 : 1)))
-    process.stdout.write(`${set.manifest.name ?? folder} | ${key} | ${JSON.stringify(count)}\n`);
+  const counts = await measureRecordings(folder, {
+    nameplates,
+    only: values.only,
+    ...(values.each ? { onEach: printEach } : {}),
+  });
+  for (const [key, byNameplate] of Object.entries(counts).sort(([a], [b]) => (a < b ? -1 : 1)))
+    for (const [share, count] of Object.entries(byNameplate))
+      process.stdout.write(`${folder} | ${key} | ${share} | ${JSON.stringify(count)}\n`);
 }
