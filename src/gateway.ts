@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { AlarmEngine } from './alarms/engine.js';
 import type { Clock } from './base/clock.js';
-import { notReady, toErrorRecord } from './base/errors.js';
+import { SmEdgeError, toErrorRecord } from './base/errors.js';
 import { type HealthReport, overallState, type PartHealth } from './base/health.js';
 import { idGenerator, type NewId } from './base/ids.js';
 import type { Logger } from './base/logger.js';
@@ -24,7 +24,6 @@ import { ModelFaults } from './pipeline/model-faults.js';
 import { modelStoreIn } from './pipeline/model-store-in.js';
 import { ModelsInUse } from './pipeline/models-in-use.js';
 import { PointBoard } from './pipeline/point-board.js';
-import { type WriteCommand, type WriteResult, writeOnCommand } from './pipeline/point-writes.js';
 import type { GatewaySnapshot } from './pipeline/snapshot.js';
 import { SourceMemories } from './pipeline/source-memories.js';
 import { SourceSet } from './pipeline/source-set.js';
@@ -140,14 +139,15 @@ export class Gateway {
     if (running === undefined) return;
     this.#running = undefined;
     await this.#reloading.catch(() => undefined);
-    const { sources, pipeline, housekeeping, watch, upstream, bus, analysis, scorer, store } = running;
+    const { sources, pipeline, housekeeping, watch, upstream, bus, announcer, analysis, scorer, store } =
+      running;
     await sources.stop();
     running.desks.alarms.stop();
     await pipeline.stop();
     await housekeeping.stop();
     await watch.stop();
     await upstream?.stop();
-    running.announcer.stop();
+    announcer.stop();
     await bus.stop();
     await Promise.all([analysis.close(), scorer.close()]);
     await store.close();
@@ -212,11 +212,6 @@ export class Gateway {
     return (await this.#parts().sources.ingestDoor()).ingest(document, key);
   }
 
-  /** Sets a writable point of a device, on command of a person. */
-  async writePoint(command: WriteCommand): Promise<WriteResult> {
-    return writeOnCommand(command, this.#newId, this.#parts());
-  }
-
   #parts(): Running {
     if (this.#running !== undefined) return this.#running;
     throw notReady();
@@ -228,6 +223,7 @@ export class Gateway {
     const random = this.#random;
     const { metrics } = this;
     const logger = this.#logger;
+    const health = this.#storeHealth;
     const store = await Store.open({
       folder: config.storage.path,
       clock,
@@ -245,7 +241,7 @@ export class Gateway {
       logger: logger.child({ part: 'storage' }),
       metrics,
       store,
-      health: this.#storeHealth,
+      health,
       makeRoom: () => housekeeping.makeRoom(),
     });
     const bus = new EventBus({
@@ -397,3 +393,6 @@ export class Gateway {
     });
   }
 }
+
+const notReady = () =>
+  new SmEdgeError('NOT_READY', 'the gateway is starting or stopping', { retryable: true });

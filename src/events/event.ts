@@ -33,9 +33,6 @@ export const EVENT_TYPES = [
   'StorageDegraded',
   'StorageRestored',
   'SyncStalled',
-  'PointWriteRequested',
-  'PointWritten',
-  'PointWriteFailed',
 ] as const;
 
 export type EventType = (typeof EVENT_TYPES)[number];

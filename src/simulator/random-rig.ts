@@ -44,10 +44,14 @@ export interface RigOptions {
   readonly fault: RigFault;
   /** Share by which the declared speed is off; drawn from ±7 % where missing. */
   readonly speedError?: number;
+  /** Peak of a shock over the background; drawn where missing. */
+  readonly strength?: number;
+  /** Nothing else runs beside the bearing. */
+  readonly alone?: boolean;
 }
 
 /** The machine of a seed: the same seed and fault give the same samples. */
-export function drawRig({ seed, fault, speedError }: RigOptions): Rig {
+export function drawRig({ seed, fault, speedError, alone = false, ...options }: RigOptions): Rig {
   const random = seededRandom(seed * 7919 + RIG_FAULTS.indexOf(fault) * 104_729 + 17);
   const shaftHz = between(random, Math.log(6), Math.log(95), Math.exp);
   // A sensor that is too slow for the machine is the fitter's fault: 150 samples a turn or more.
@@ -63,8 +67,8 @@ export function drawRig({ seed, fault, speedError }: RigOptions): Rig {
   const teeth = 17 + Math.floor(random() * 50);
   const stage = { random, samples, angle, sampleRateHz, shaftHz, noise, modes, teeth };
   addOrders(stage, fault);
-  const nuisances = addNuisances(stage, fault === 'gear');
-  const strength = rigStrength(seed, fault);
+  const nuisances = alone ? [] : addNuisances(stage, fault === 'gear');
+  const strength = options.strength ?? rigStrength(seed, fault);
   if (isBearing(fault)) addBearingFault(stage, bearing, fault, strength);
   if (fault === 'gear') addToothFault(stage);
   const error = speedError ?? between(random, -0.07, 0.07);

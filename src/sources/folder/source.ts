@@ -199,10 +199,7 @@ export class FolderSource implements Source {
       if (after === 'delete' && outcome === 'stored') await rm(join(path, name), { force: true });
       else if (after !== 'keep') {
         const folder = join(path, outcome === 'stored' ? 'done' : 'failed');
-        // Not recursive: a share that is gone must not be made anew on the disk below it.
-        await mkdir(folder).catch((thrown: NodeJS.ErrnoException) => {
-          if (thrown.code !== 'EEXIST') throw thrown;
-        });
+        await mkdir(folder, { recursive: true });
         await rename(join(path, name), join(folder, name));
       }
     } catch (thrown) {
