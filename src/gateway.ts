@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { AlarmEngine } from './alarms/engine.js';
 import type { Clock } from './base/clock.js';
-import { SmEdgeError, toErrorRecord } from './base/errors.js';
+import { notReady, toErrorRecord } from './base/errors.js';
 import { type HealthReport, overallState, type PartHealth } from './base/health.js';
 import { idGenerator, type NewId } from './base/ids.js';
 import type { Logger } from './base/logger.js';
@@ -24,6 +24,7 @@ import { ModelFaults } from './pipeline/model-faults.js';
 import { modelStoreIn } from './pipeline/model-store-in.js';
 import { ModelsInUse } from './pipeline/models-in-use.js';
 import { PointBoard } from './pipeline/point-board.js';
+import { type WriteCommand, type WriteResult, writeOnCommand } from './pipeline/point-writes.js';
 import type { GatewaySnapshot } from './pipeline/snapshot.js';
 import { SourceMemories } from './pipeline/source-memories.js';
 import { SourceSet } from './pipeline/source-set.js';
@@ -139,15 +140,14 @@ export class Gateway {
     if (running === undefined) return;
     this.#running = undefined;
     await this.#reloading.catch(() => undefined);
-    const { sources, pipeline, housekeeping, watch, upstream, bus, announcer, analysis, scorer, store } =
-      running;
+    const { sources, pipeline, housekeeping, watch, upstream, bus, analysis, scorer, store } = running;
     await sources.stop();
     running.desks.alarms.stop();
     await pipeline.stop();
     await housekeeping.stop();
     await watch.stop();
     await upstream?.stop();
-    announcer.stop();
+    running.announcer.stop();
     await bus.stop();
     await Promise.all([analysis.close(), scorer.close()]);
     await store.close();
@@ -212,6 +212,11 @@ export class Gateway {
     return (await this.#parts().sources.ingestDoor()).ingest(document, key);
   }
 
+  /** Sets a writable point of a device, on command of a person. */
+  async writePoint(command: WriteCommand): Promise<WriteResult> {
+    return writeOnCommand(command, this.#newId, this.#parts());
+  }
+
   #parts(): Running {
     if (this.#running !== undefined) return this.#running;
     throw notReady();
@@ -223,7 +228,6 @@ export class Gateway {
     const random = this.#random;
     const { metrics } = this;
     const logger = this.#logger;
-    const health = this.#storeHealth;
     const store = await Store.open({
       folder: config.storage.path,
       clock,
@@ -241,7 +245,7 @@ export class Gateway {
       logger: logger.child({ part: 'storage' }),
       metrics,
       store,
-      health,
+      health: this.#storeHealth,
       makeRoom: () => housekeeping.makeRoom(),
     });
     const bus = new EventBus({
@@ -393,6 +397,3 @@ export class Gateway {
     });
   }
 }
-
-const notReady = () =>
-  new SmEdgeError('NOT_READY', 'the gateway is starting or stopping', { retryable: true });

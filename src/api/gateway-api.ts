@@ -9,6 +9,7 @@ import { ingestRoutes } from './ingest.js';
 import { liveRoutes } from './live.js';
 import { pointRoutes } from './points.js';
 import { createApi } from './server.js';
+import { writeRoutes } from './writes.js';
 
 /** The whole HTTP interface of a gateway: a group of routes is one file here and one line below. */
 export const createGatewayApi = (
@@ -32,5 +33,6 @@ export const createGatewayApi = (
         snapshot: () => gateway.snapshot(),
         health: () => gateway.health(),
       }),
+      writeRoutes(gateway),
     ],
   });

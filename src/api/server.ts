@@ -55,6 +55,12 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   DEAD_LETTER_HANDLER: 409,
   DEAD_LETTER_FAILED: 409,
   BAD_REQUEST: 400,
+  POINT_READ_ONLY: 403,
+  VALUE_OUT_OF_RANGE: 422,
+  VALUE_NOT_REPRESENTABLE: 422,
+  MODBUS_EXCEPTION: 422,
+  MODBUS_WRITE_NOT_TAKEN: 409,
+  MODBUS_WRITE_UNKNOWN: 409,
 };
 
 /** Said to a client that is to come again, seconds. */

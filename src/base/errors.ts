@@ -56,3 +56,7 @@ export function toErrorRecord(thrown: unknown, fallbackCode?: string): ErrorReco
 export function fromErrorRecord(record: ErrorRecord): SmEdgeError {
   return new SmEdgeError(record.code, record.message, record);
 }
+
+/** What is asked of the gateway before it has started, or while it stops. */
+export const notReady = (): SmEdgeError =>
+  new SmEdgeError('NOT_READY', 'the gateway is starting or stopping', { retryable: true });

@@ -117,6 +117,13 @@ export const SAMPLE_OF_THE_REST = {
               unit: 'degC',
             },
             { point: 'motor-2.fan.running', register: 'holding', address: 4, type: 'bit', bit: 3 },
+            {
+              point: 'motor-2.speed.setpoint',
+              register: 'holding',
+              address: 8,
+              unit: 'rpm',
+              writable: { range: [600, 1500] },
+            },
           ],
           waveforms: [
             {

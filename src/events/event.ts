@@ -33,6 +33,9 @@ export const EVENT_TYPES = [
   'StorageDegraded',
   'StorageRestored',
   'SyncStalled',
+  'PointWriteRequested',
+  'PointWritten',
+  'PointWriteFailed',
 ] as const;
 
 export type EventType = (typeof EVENT_TYPES)[number];

@@ -3,6 +3,7 @@ import { SmEdgeError } from '../base/errors.js';
 import { fftTables, isKernelLength } from './fft-tables.js';
 import { magnitudeSums } from './kernels.js';
 import { KERNELS_WASM } from './kernels-wasm.js';
+import { type Allocator, PlanMemory } from './plan-memory.js';
 
 /**
  * Fourier transforms of float32 data: powers of two by the kernel of scripts/kernels/fft.as, other lengths and engines
@@ -21,11 +22,9 @@ declare const WebAssembly: {
 };
 
 /** What is used of the library. */
-export interface FftLibrary {
+export interface FftLibrary extends Allocator {
   /** Changes its identity when the memory grows. */
   readonly HEAPF32: Float32Array;
-  _pffft_aligned_malloc(bytes: number): number;
-  _pffft_aligned_free(pointer: number): void;
   _pffft_new_setup(length: number, transform: number): number;
   _pffft_destroy_setup(setup: number): void;
   _pffft_transform_ordered(
@@ -139,18 +138,15 @@ export function fftLengthAtLeast(limit: number, kind: 'real' | 'complex' = 'real
   return length;
 }
 
-/** Between the two buffers of the kernel, bytes: without it they would compete for the same lines of the cache. */
-const APART_BYTES = 1024;
-
 abstract class Plan {
   readonly length: number;
   readonly #pffft: FftLibrary;
+  readonly #memory: PlanMemory;
   readonly #transform: number;
   readonly #floats: number;
   /** Where the kernel's factors are; undefined where pffft transforms this length. */
   readonly #table: number | undefined;
   readonly #data: number;
-  readonly #work: number;
   /** pffft's plan: made at once where the kernel does not serve, else with the first inverse of real samples. */
   #setup: number | undefined;
   #view: Float32Array;
@@ -163,18 +159,14 @@ abstract class Plan {
       throw new SmEdgeError('FFT_LENGTH', `pffft has no ${kind} transform of ${length} points`);
     this.length = length;
     this.#pffft = pffft;
+    this.#memory = PlanMemory.of(pffft);
     this.#transform = transform;
     this.#floats = transform === REAL ? length : 2 * length;
-    const factors =
-      pffft.kernels !== undefined && isKernelLength(length, kind) ? fftTables(length, kind) : undefined;
-    const bytes = this.#floats * 4 + APART_BYTES;
-    // pffft would take a missing work area from the stack, which in this build holds 64 KiB only.
-    this.#data = pffft._pffft_aligned_malloc(2 * bytes + (factors?.byteLength ?? 0));
-    if (this.#data === 0) throw this.#noMemory();
-    this.#work = this.#data + bytes;
-    if (factors === undefined) this.#setup = this.#newSetup();
-    else pffft.HEAPF32.set(factors, (this.#data + 2 * bytes) >> 2);
-    this.#table = factors === undefined ? undefined : this.#data + 2 * bytes;
+    this.#data = this.#memory.malloc(this.#floats * 4);
+    this.#memory.join(this.#floats * 4);
+    if (pffft.kernels !== undefined && isKernelLength(length, kind))
+      this.#table = this.#memory.share(this.#key('table'), () => this.#newTable(kind));
+    else this.#setup = this.#newSetup();
     this.#view = this.#newView();
   }
 
@@ -203,41 +195,57 @@ abstract class Plan {
     if (!this.#open) return;
     this.#open = false;
     this.#pffft._pffft_aligned_free(this.#data);
-    if (this.#setup !== undefined) this.#pffft._pffft_destroy_setup(this.#setup);
+    this.#memory.leave();
+    if (this.#table !== undefined)
+      this.#memory.release(this.#key('table'), (place) => this.#pffft._pffft_aligned_free(place));
+    if (this.#setup !== undefined)
+      this.#memory.release(this.#key('setup'), (setup) => this.#pffft._pffft_destroy_setup(setup));
   }
 
   /** By the kernel; false where there is none. The work area, free between transforms, takes the sums. */
   protected reduceMagnitudes(from: number, to: number, sums: Float64Array): boolean {
     const { kernels } = this.#pffft;
     if (kernels === undefined) return false;
-    if (this.#sums?.buffer !== this.#pffft.HEAPF32.buffer)
-      this.#sums = new Float64Array(this.#pffft.HEAPF32.buffer, this.#work, 2);
-    kernels.magnitudeSums(this.#data + 8 * from, to - from, this.#work);
+    const work = this.#memory.workFor(this.#data);
+    const { buffer } = this.#pffft.HEAPF32;
+    if (this.#sums?.buffer !== buffer || this.#sums.byteOffset !== work)
+      this.#sums = new Float64Array(buffer, work, 2);
+    kernels.magnitudeSums(this.#data + 8 * from, to - from, work);
     sums.set(this.#sums);
     return true;
   }
 
   #run(direction: number): void {
     const table = this.#table;
+    const work = this.#memory.workFor(this.#data);
     if (table !== undefined && this.#transform === COMPLEX)
-      this.#pffft.kernels!.complexTransform(this.#data, this.#work, table, this.length, direction);
+      this.#pffft.kernels!.complexTransform(this.#data, work, table, this.length, direction);
     else if (table !== undefined && direction === FORWARD)
-      this.#pffft.kernels!.realForward(this.#data, this.#work, table, this.length);
+      this.#pffft.kernels!.realForward(this.#data, work, table, this.length);
     else {
       this.#setup ??= this.#newSetup();
-      this.#pffft._pffft_transform_ordered(this.#setup, this.#data, this.#data, this.#work, direction);
+      // pffft would take a missing work area from the stack, which in this build holds 64 KiB only.
+      this.#pffft._pffft_transform_ordered(this.#setup, this.#data, this.#data, work, direction);
     }
   }
 
-  #newSetup(): number {
-    const setup = this.#pffft._pffft_new_setup(this.length, this.#transform);
-    if (setup !== 0) return setup;
-    this.#pffft._pffft_aligned_free(this.#data);
-    throw this.#noMemory();
+  #key(what: 'table' | 'setup'): string {
+    return `${what} ${this.#transform} ${this.length}`;
   }
 
-  #noMemory(): SmEdgeError {
-    return new SmEdgeError('FFT_MEMORY', `no memory for a transform of ${this.length} points`);
+  #newTable(kind: 'real' | 'complex'): number {
+    const factors = fftTables(this.length, kind);
+    const place = this.#memory.malloc(factors.byteLength);
+    this.#pffft.HEAPF32.set(factors, place >> 2);
+    return place;
+  }
+
+  #newSetup(): number {
+    return this.#memory.share(this.#key('setup'), () => {
+      const setup = this.#pffft._pffft_new_setup(this.length, this.#transform);
+      if (setup === 0) throw new SmEdgeError('FFT_MEMORY', `no plan for ${this.length} points`);
+      return setup;
+    });
   }
 
   #newView(): Float32Array {

@@ -38,7 +38,20 @@ export function scalloping(name: WindowName, offsetBins: number): number {
   return sum / terms[0]!;
 }
 
+/** Windows of the newest lengths: channels share them, and nobody writes to one. */
+const KEPT = 32;
+const windows = new Map<string, Window>();
+
 export function createWindow(name: WindowName, length: number): Window {
+  const key = `${name} ${length}`;
+  const window = windows.get(key) ?? newWindow(name, length);
+  windows.delete(key);
+  windows.set(key, window);
+  if (windows.size > KEPT) windows.delete(windows.keys().next().value!);
+  return window;
+}
+
+function newWindow(name: WindowName, length: number): Window {
   const terms = COSINE_SUMS[name];
   const values = new Float32Array(length);
   let sum = 0;

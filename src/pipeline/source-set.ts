@@ -5,7 +5,7 @@ import { SteadyClock } from '../base/steady-clock.js';
 import { systemTimeWatch } from '../base/system-time.js';
 import { type IngestDoor, isIngestDoor } from '../sources/http/door.js';
 import { type SourceConfig, sourceConfigSchema } from '../sources/index.js';
-import type { Source } from '../sources/part.js';
+import { isPointWriter, type PointWriter, type Source } from '../sources/part.js';
 import { SharedResources } from '../sources/shared.js';
 import type { SourceView } from './snapshot.js';
 import { SupervisedSource, type SupervisorDeps } from './supervised-source.js';
@@ -58,6 +58,13 @@ export class SourceSet {
 
   async stop(): Promise<void> {
     await Promise.all([...this.#running.keys()].map((id) => this.#stop(id)));
+  }
+
+  /** The source that has the point and can write. */
+  writerOf(point: string): PointWriter | undefined {
+    for (const { source } of this.#running.values())
+      if (isPointWriter(source) && source.hasPoint(point)) return source;
+    return undefined;
   }
 
   get(id: string): Source | undefined {

@@ -77,3 +77,25 @@ export interface SourcePart<C extends { readonly id: string; readonly type: stri
   /** Loads the code that does the work only now: a gateway without a serial line holds no serial driver in memory. */
   create(config: C, deps: SourceDeps): Promise<Source>;
 }
+
+/** A value that was written to a device, on command of a person. */
+export interface WrittenPoint {
+  readonly point: string;
+  /** What was to be written, in `unit`. */
+  readonly value: number;
+  readonly unit: string;
+  /** What the point held before, and what was read back; undefined where that could not be read. */
+  readonly before: number | undefined;
+  readonly after: number | undefined;
+}
+
+/** A source whose points may be written to, where the config declares them writable. */
+export interface PointWriter {
+  /** Is the point one of this source, writable or not? */
+  hasPoint(point: string): boolean;
+  /** Resolves once the value was written and read back. @throws SmEdgeError `POINT_READ_ONLY`, or why it was not taken */
+  write(point: string, value: number): Promise<WrittenPoint>;
+}
+
+export const isPointWriter = <T extends object>(source: T | undefined): source is T & PointWriter =>
+  source !== undefined && 'hasPoint' in source && 'write' in source;

@@ -199,7 +199,10 @@ export class FolderSource implements Source {
       if (after === 'delete' && outcome === 'stored') await rm(join(path, name), { force: true });
       else if (after !== 'keep') {
         const folder = join(path, outcome === 'stored' ? 'done' : 'failed');
-        await mkdir(folder, { recursive: true });
+        // Not recursive: a share that is gone must not be made anew on the disk below it.
+        await mkdir(folder).catch((thrown: NodeJS.ErrnoException) => {
+          if (thrown.code !== 'EEXIST') throw thrown;
+        });
         await rename(join(path, name), join(folder, name));
       }
     } catch (thrown) {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { pointName } from '../../signals/point.js';
 import { scalarShape } from '../scalar.js';
+import { isWritableType } from './encode.js';
 import { isBitTable, MAX_REGISTERS, REGISTER_TABLES } from './protocol.js';
 import { BYTE_ORDERS, naturalOrder, registersOf, VALUE_TYPES } from './values.js';
 
@@ -58,6 +59,24 @@ export const pointSchema = z
       .describe('Type bit in a register: which one, 0 the lowest'),
     ...scalarShape,
     unit: scalarShape.unit.default('1'),
+    writable: z
+      .strictObject({
+        range: z
+          .tuple([z.number(), z.number()])
+          .refine(([low, high]) => low < high, 'range is [low, high], low first')
+          .optional()
+          .describe('Values that may be written, in unit, [low, high]'),
+        multiple: z
+          .boolean()
+          .default(false)
+          .describe('Write with function 15 or 16 even where 5 or 6 would do: some devices know no other'),
+        readBack: z
+          .boolean()
+          .default(true)
+          .describe('Read what was written; false where the device answers with something else'),
+      })
+      .optional()
+      .describe('Lets people write to this point (sm-edge write); without it the point is read only'),
     deadband: z
       .number()
       .positive()
@@ -75,6 +94,13 @@ export const pointSchema = z
     if (!bits && type === 'bit' && point.bit === undefined)
       issue('bit', 'which bit of the register, 0 to 15?');
     if (type !== 'bit' && point.bit !== undefined) issue('bit', 'goes with type: bit');
+    if (point.writable !== undefined) {
+      if (point.register === 'input' || point.register === 'discrete')
+        issue('writable', `a ${point.register} cannot be written`);
+      else if (!bits && !isWritableType(type))
+        issue('writable', `a ${type} shares its register with others: write the whole register`);
+      if (point.scale === 0) issue('scale', 'a writable point needs a scale other than 0');
+    }
     if (type === 'string' && point.length === undefined) issue('length', 'how many registers?');
     if (type !== 'string' && (point.length !== undefined || point.states !== undefined))
       issue(point.length === undefined ? 'states' : 'length', 'goes with type: string');

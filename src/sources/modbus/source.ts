@@ -1,13 +1,15 @@
 import type { Timer } from '../../base/clock.js';
 import { formatDuration } from '../../base/duration.js';
-import type { SmEdgeError } from '../../base/errors.js';
+import { SmEdgeError } from '../../base/errors.js';
 import type { SampleBlock } from '../../signals/sample-block.js';
-import type { Source, SourceDeps, SourceStatus } from '../part.js';
+import type { PointWriter, Source, SourceDeps, SourceStatus, WrittenPoint } from '../part.js';
 import { StatusKeeper } from '../status.js';
 import { type ModbusConfig, turnaroundOf, type UnitConfig } from './config.js';
+import { type PointConfig, placePoint } from './config-point.js';
 import { textGauge, unitCounters } from './counters.js';
 import { FifoPoller } from './fifo-poller.js';
 import type { LinkUser, ModbusLink, RequestRules } from './link.js';
+import { writePoint } from './point-writer.js';
 import type { Request } from './protocol.js';
 import { type LinkLease, leaseLink } from './shared-link.js';
 import { UnitPoller } from './unit-poller.js';
@@ -23,7 +25,7 @@ const LONGEST_RECONNECT_MS = 5_000;
 const SHORTEST_RECONNECT_MS = 250;
 
 /** A Modbus client: its units, their points and waveforms, on a link that it may share with other sources. */
-export class ModbusSource implements Source {
+export class ModbusSource implements Source, PointWriter {
   readonly #config: ModbusConfig;
   readonly #deps: SourceDeps;
   readonly #status: StatusKeeper;
@@ -62,6 +64,41 @@ export class ModbusSource implements Source {
       poller.start(Math.min(interval, LONGEST_PHASE_MS) * link.nextPhase());
     }
     for (const waveform of this.#waveforms) waveform.start(LONGEST_PHASE_MS * link.nextPhase());
+  }
+
+  hasPoint(point: string): boolean {
+    return this.#find(point) !== undefined;
+  }
+
+  async write(point: string, value: number): Promise<WrittenPoint> {
+    const found = this.#find(point);
+    const link = this.#lease?.link;
+    if (found === undefined || link === undefined)
+      throw new SmEdgeError('NOT_FOUND', `${point} is no point of ${this.#config.id}`);
+    const { unit, config } = found;
+    const { connection } = this.#config;
+    const { clock, metrics } = this.#deps;
+    const written = await writePoint(placePoint(config), value, {
+      clock,
+      unitId: unit.unitId,
+      request: (request) =>
+        link.request(request, {
+          timeoutMs: unit.timeout ?? connection.timeout,
+          turnaroundMs: turnaroundOf(unit, connection),
+          priority: 'command',
+          user: this.#user,
+        }),
+    });
+    unitCounters(metrics, this.#config.id, unit.unitId, '')('writes');
+    return written;
+  }
+
+  #find(point: string): { unit: UnitConfig; config: PointConfig } | undefined {
+    for (const unit of this.#config.units) {
+      const config = unit.points.find((one) => one.point === point);
+      if (config !== undefined) return { unit, config };
+    }
+    return undefined;
   }
 
   async stop(): Promise<void> {
