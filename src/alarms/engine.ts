@@ -5,6 +5,7 @@ import { type Finding, judgeFeatures, judgeReading, judgeScore, judgeSilence } f
 import { type AlarmConfig, DEFAULT_ANOMALY_ALARM } from './config.js';
 import { AlarmGroups, type GroupPlace } from './groups.js';
 import { changedMessage, raisedMessage } from './messages.js';
+import { AlarmMeters } from './meters.js';
 import type { FeaturedPoint, MachineFacts, ScoredPoint } from './observation.js';
 import { matches } from './pattern.js';
 import { RecentValues } from './recent-values.js';
@@ -52,6 +53,9 @@ export class AlarmEngine {
   readonly #groups = new AlarmGroups();
   readonly #machineOf: (machine: string) => MachineFacts;
   readonly #unwatched;
+  readonly #meters: AlarmMeters | undefined;
+  /** Silent alarms whose condition changed: no change that anybody is told of, and to be stored all the same. */
+  readonly #unsaved = new Set<Instance>();
 
   constructor(configs: readonly AlarmConfig[], options: AlarmEngineOptions = {}) {
     this.#configs = configs;
@@ -60,6 +64,7 @@ export class AlarmEngine {
       'sm_edge_alarms_unwatched_total',
       `Values that no alarm looked at, because ${MAX_POINTS} points are watched already.`,
     );
+    this.#meters = options.metrics && new AlarmMeters(options.metrics);
     this.#rebuild([]);
   }
 
@@ -103,17 +108,20 @@ export class AlarmEngine {
 
   /** Time went by on the gateway's clock: shelves end, data are missing. To be called every second or so. */
   tick(nowMs: number): AlarmTransition[] {
-    return [...this.#timed].flatMap((instance) => {
-      const { config, point, state } = instance;
-      const changes = state.shelf === undefined ? [] : this.#apply(instance, { kind: 'time', timeMs: nowMs });
-      if (config.missing === undefined) return changes;
+    this.#meters?.tick(nowMs);
+    const timed = [...this.#timed];
+    const shelved = timed.filter(({ state }) => state.shelf !== undefined).sort(byEndOfShelf);
+    const back = shelved.flatMap((instance) => this.#apply(instance, { kind: 'time', timeMs: nowMs }));
+    const silent = timed.flatMap((instance) => {
+      const { config, point } = instance;
+      if (config.missing === undefined) return [];
       // Set back, or heard of since: the silence begins here.
       if (instance.heard || nowMs < (instance.heardMs ?? nowMs)) instance.heardMs = nowMs;
       instance.heard = false;
       instance.heardMs ??= nowMs;
-      const finding = judgeSilence(config, point, nowMs - instance.heardMs);
-      return [...changes, ...this.#judge(instance, finding, nowMs)];
+      return this.#judge(instance, judgeSilence(config, point, nowMs - instance.heardMs), nowMs);
     });
+    return [...back, ...silent];
   }
 
   /** Something that a person does to one alarm. Empty where it changes nothing, or there is no such alarm. */
@@ -150,6 +158,13 @@ export class AlarmEngine {
       .map(recordOf);
   }
 
+  /** Alarms that changed since the last call without a transition: to be stored. */
+  takeUnsaved(): AlarmRecord[] {
+    const records = [...this.#unsaved].map(recordOf);
+    this.#unsaved.clear();
+    return records;
+  }
+
   /** Takes up stored states; what is no alarm record, or of no alarm that is defined, is left out. */
   restore(documents: readonly unknown[]): void {
     const stored = documents.flatMap((document) => parseRecord(document) ?? []);
@@ -170,6 +185,8 @@ export class AlarmEngine {
     this.#gated.clear();
     this.#timed.clear();
     this.#outOfService.clear();
+    this.#unsaved.clear();
+    this.#meters?.reset();
     this.#groups.clear();
     // What is missing from the very beginning is missing too.
     for (const { missing, point, enabled } of this.#configs)
@@ -196,6 +213,7 @@ export class AlarmEngine {
       }
       if (instance.state.shelf !== undefined) this.#timed.add(instance);
       if (instance.state.outOfService) this.#outOfService.add(instance);
+      this.#meters?.present(instance.state.state, instance.config.priority, 1);
       if (record.group !== undefined && instance.state.state !== 'normal') {
         instance.group = record.group;
         this.#groups.restore(record.alarm, record.point, record.group);
@@ -264,7 +282,16 @@ export class AlarmEngine {
     if (finding?.present && after.active && !before.active)
       instance.message = raisedMessage(finding.describe(), config);
     const shelfMoved = before.shelf?.untilMs !== after.shelf?.untilMs;
-    if (before.state === after.state && !shelfMoved) return [];
+    // What a person does is told even where another silence outranks it.
+    const byPerson = actor !== undefined && before !== after;
+    if (before.state === after.state && !shelfMoved && !byPerson) {
+      if (before.active !== after.active || before.suppressed !== after.suppressed)
+        this.#unsaved.add(instance);
+      return [];
+    }
+    this.#unsaved.delete(instance);
+    if (before.state !== after.state)
+      this.#meters?.changed(before.state, after.state, config.priority, input.timeMs);
     if (after.shelf !== undefined) this.#timed.add(instance);
     else if (config.missing === undefined) this.#timed.delete(instance);
     if (after.outOfService) this.#outOfService.add(instance);
@@ -307,6 +334,11 @@ export class AlarmEngine {
     }
   }
 }
+
+/** In the order in which they come back, whatever the order in which they went. */
+const byEndOfShelf = (a: Instance, b: Instance): number =>
+  (a.state.shelf?.untilMs ?? 0) - (b.state.shelf?.untilMs ?? 0) ||
+  `${a.config.id}@${a.point}`.localeCompare(`${b.config.id}@${b.point}`);
 
 const rulesOf = ({ onDelay, offDelay, latching }: AlarmConfig) => ({
   onDelayMs: onDelay,

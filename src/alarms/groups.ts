@@ -12,8 +12,8 @@ export interface GroupPlace {
 
 interface Group {
   readonly id: string;
-  count: number;
-  readonly members: Set<string>;
+  /** Places of the alarms that are in it. */
+  readonly members: Map<string, number>;
 }
 
 /**
@@ -28,12 +28,13 @@ export class AlarmGroups {
     const { machine } = pointParts(point);
     let group = this.#groups.get(machine);
     if (group === undefined) {
-      group = { id: `${machine}@${new Date(timeMs).toISOString()}`, count: 0, members: new Set() };
+      group = { id: `${machine}@${new Date(timeMs).toISOString()}`, members: new Map() };
       this.#groups.set(machine, group);
     }
-    group.count++;
-    group.members.add(`${alarm}@${point}`);
-    return { id: group.id, firstOut: group.count === 1, place: group.count };
+    // Behind those that are there: a gateway that is started anew knows no others.
+    const place = 1 + Math.max(0, ...group.members.values());
+    group.members.set(`${alarm}@${point}`, place);
+    return { id: group.id, firstOut: place === 1, place };
   }
 
   /** An alarm is over, or was silenced: without members the group is over too. */
@@ -48,9 +49,8 @@ export class AlarmGroups {
   /** Takes up a member that was stored. */
   restore(alarm: string, point: string, place: GroupPlace): void {
     const { machine } = pointParts(point);
-    const group = this.#groups.get(machine) ?? { id: place.id, count: 0, members: new Set<string>() };
-    group.count = Math.max(group.count, place.place);
-    group.members.add(`${alarm}@${point}`);
+    const group = this.#groups.get(machine) ?? { id: place.id, members: new Map<string, number>() };
+    group.members.set(`${alarm}@${point}`, place.place);
     this.#groups.set(machine, group);
   }
 

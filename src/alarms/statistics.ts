@@ -1,4 +1,5 @@
 import type { Priority } from './config.js';
+import { type AlarmLoad, alarmLoad } from './load.js';
 import type { AlarmRecord } from './record.js';
 
 /** One alarm event as the statistics need it. */
@@ -20,26 +21,20 @@ export interface AlarmCount {
 }
 
 /** Measures of ISA-18.2-2016 and IEC 62682, clause 16 (monitoring and assessment). */
-export interface AlarmStatistics {
+export interface AlarmStatistics extends AlarmLoad {
   readonly fromMs: number;
   readonly toMs: number;
   readonly raised: number;
   /** The ten most frequent. */
   readonly frequent: readonly AlarmCount[];
+  /** What they are of all alarms, 0 to 1; the standard wants less than 0.05. */
+  readonly frequentShare: number;
   /** Those that came three times or more within a minute, with how many minutes they did so. */
   readonly chattering: readonly AlarmCount[];
   /** Those that went within a minute without anybody having acknowledged them: with how often. */
   readonly fleeting: readonly AlarmCount[];
   /** Those that have been present for more than a day. */
   readonly standing: readonly { readonly alarm: string; readonly point: string; readonly sinceMs: number }[];
-  readonly perTenMinutes: {
-    readonly average: number;
-    readonly most: number;
-    /** When the most began, milliseconds since the Unix epoch; undefined where nothing came. */
-    readonly mostAtMs: number | undefined;
-    /** Share of the ten-minute periods with more than ten alarms, 0 to 1; the standard wants less than 0.01. */
-    readonly inFlood: number;
-  };
   /** Shares by priority, 0 to 1; the standard recommends about 80 % low, 15 % medium, 5 % high. */
   readonly byPriority: Readonly<Record<Priority, number>>;
   /** Median from the alarm to its acknowledgement, milliseconds; undefined where none was acknowledged. */
@@ -50,11 +45,8 @@ export interface AlarmStatistics {
   readonly outOfService: number;
 }
 
-const TEN_MINUTES_MS = 600_000;
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
-/** More alarms than this in ten minutes are more than one operator can take in. */
-const FLOOD = 10;
 /** That often within a minute is chattering. */
 const CHATTER = 3;
 const MOST_FREQUENT = 10;
@@ -71,19 +63,21 @@ export function alarmStatistics(
 ): AlarmStatistics {
   const raised = facts.filter(({ type }) => type === 'raised');
   const counts = (items: readonly AlarmFact[]) => countByAlarm(items, raised.length);
+  const frequent = counts(raised).slice(0, MOST_FREQUENT);
   const inState = (state: AlarmRecord['state']) => now.filter((record) => record.state === state).length;
   return {
     fromMs,
     toMs,
     raised: raised.length,
-    frequent: counts(raised).slice(0, MOST_FREQUENT),
+    frequent,
+    frequentShare: frequent.reduce((sum, { share }) => sum + share, 0),
     chattering: counts(chatter(raised)),
     fleeting: counts(fleeting(facts)),
     standing: now
       .filter(({ active, raisedMs }) => active && raisedMs > 0 && toMs - raisedMs > DAY_MS)
       .map(({ alarm, point, raisedMs }) => ({ alarm, point, sinceMs: raisedMs }))
       .sort((a, b) => a.sinceMs - b.sinceMs),
-    perTenMinutes: rates(raised, fromMs, toMs),
+    ...alarmLoad(raised, fromMs, toMs),
     byPriority: byPriority(raised),
     acknowledgedAfterMs: median(timesToAcknowledge(facts)),
     unacknowledged: now.filter(({ state }) => state.endsWith('unacknowledged')).length,
@@ -138,23 +132,6 @@ function fleeting(facts: readonly AlarmFact[]): AlarmFact[] {
       return fact.type === 'raised' && next?.type === 'returned' && next.timeMs - fact.timeMs <= MINUTE_MS;
     }),
   );
-}
-
-function rates(raised: readonly AlarmFact[], fromMs: number, toMs: number): AlarmStatistics['perTenMinutes'] {
-  const periods = Math.max(1, Math.ceil((toMs - fromMs) / TEN_MINUTES_MS));
-  const counts = new Map<number, number>();
-  for (const { timeMs } of raised) {
-    const period = Math.min(periods - 1, Math.max(0, Math.floor((timeMs - fromMs) / TEN_MINUTES_MS)));
-    counts.set(period, (counts.get(period) ?? 0) + 1);
-  }
-  let most: readonly [period: number, count: number] | undefined;
-  for (const entry of counts) if (most === undefined || entry[1] > most[1]) most = entry;
-  return {
-    average: raised.length / periods,
-    most: most?.[1] ?? 0,
-    mostAtMs: most === undefined ? undefined : fromMs + most[0] * TEN_MINUTES_MS,
-    inFlood: [...counts.values()].filter((count) => count > FLOOD).length / periods,
-  };
 }
 
 function byPriority(raised: readonly AlarmFact[]): Record<Priority, number> {

@@ -130,11 +130,17 @@ export function statisticsText(stats: AlarmStatistics): string {
       : `median ${ago(stats.acknowledgedAfterMs)}`;
   const rows = [
     ['alarms', `${stats.raised}`],
-    ['per 10 minutes', `${rate.average.toFixed(2)} on average, ${rate.most} at most${mostAt}`],
+    ['a day', `${stats.perDay.toFixed(1)} (goal: below 150)`],
     [
-      'time in flood',
-      `${percent(rate.inFlood)} of the time with more than 10 in 10 minutes (goal: below 1 %)`,
+      'an hour',
+      `${stats.perHour.toFixed(2)} (goal: below 6); ${percent(stats.hoursOver30)} of the hours with more than 30`,
     ],
+    ['10 minutes', `${rate.average.toFixed(2)} (goal: below 1), ${rate.most} at most${mostAt}`],
+    [
+      'in flood',
+      `${percent(stats.timeInFlood)} of the time (goal: below 1 %), ${stats.floods.length} floods`,
+    ],
+    ['top ten', `${percent(stats.frequentShare)} of all alarms (goal: below 5 %)`],
     ['by priority', `${priorities} (recommended: 80 % low, 15 % medium, 5 % high)`],
     ['acknowledged after', answered],
     [
@@ -145,6 +151,15 @@ export function statisticsText(stats: AlarmStatistics): string {
   return `${[
     `${localTime(stats.fromMs)} to ${localTime(stats.toMs)}`,
     ...table(rows).map((line) => `  ${line}`),
+    ...(stats.floods.length === 0
+      ? []
+      : [
+          'Floods (more than 10 in 10 minutes, until fewer than 5)',
+          ...stats.floods.map(
+            ({ fromMs, toMs, alarms, first }) =>
+              `  ${localTime(fromMs)}  ${alarms} alarms in ${ago(toMs - fromMs)}, first ${keyOf(first)}`,
+          ),
+        ]),
     ...counted('Most frequent', stats.frequent, 'times'),
     ...counted('Chattering (three times or more in a minute)', stats.chattering, 'times'),
     ...counted('Fleeting (gone within a minute, unseen)', stats.fleeting, 'times'),

@@ -79,7 +79,8 @@ export class AlarmDesk {
   start(): void {
     const { clock, alarms, announcer, newId, logger } = this.#deps;
     this.#timer = clock.setTimer('alarms', TICK_MS, () => {
-      announcer.transitions(alarms.tick(clock.nowMs()), newId()).catch((thrown) => {
+      const told = announcer.transitions(alarms.tick(clock.nowMs()), newId());
+      Promise.all([told, announcer.states(alarms.takeUnsaved())]).catch((thrown) => {
         logger.error({ error: toErrorRecord(thrown) }, 'a change of an alarm could not be published');
       });
       this.start();

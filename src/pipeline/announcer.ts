@@ -1,4 +1,4 @@
-import type { AlarmEngine, AlarmTransition } from '../alarms/engine.js';
+import type { AlarmEngine, AlarmRecord, AlarmTransition } from '../alarms/engine.js';
 import { eventTypeOf } from '../alarms/event-type.js';
 import type { Validation } from '../alarms/validation.js';
 import type { HeldBack } from '../alarms/validator.js';
@@ -77,6 +77,18 @@ export class Announcer {
       }),
     );
     await this.#publisher.publish(drafts, { alarmStates });
+  }
+
+  /** States that changed without anything to tell. */
+  async states(alarmStates: readonly AlarmRecord[]): Promise<void> {
+    if (alarmStates.length === 0) return;
+    await this.#publisher.publish([], {
+      alarmStates: alarmStates.map((document) => ({
+        alarm: document.alarm,
+        point: document.point,
+        document,
+      })),
+    });
   }
 
   /**
