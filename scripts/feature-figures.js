@@ -22,8 +22,8 @@ const rigOf = (fault, strength) =>
 /** Shock over background of the failing bearings. */
 const FAILING = 5;
 
-const svg = (width, height, body) =>
-  `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="11">\n<rect width="${width}" height="${height}" fill="#fff"/>\n${body.join('\n')}\n</svg>\n`;
+const svg = (title, width, height, body) =>
+  `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="11">\n<title>${title}</title>\n<rect width="${width}" height="${height}" fill="#fff"/>\n${body.join('\n')}\n</svg>\n`;
 const text = (x, y, content, attributes = '') =>
   `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${attributes}>${content}</text>`;
 
@@ -107,7 +107,7 @@ function waveforms() {
       }),
     ];
   });
-  return svg(740, 384, body);
+  return svg('Waveform and spectrum of a healthy bearing and of three failing ones', 740, 384, body);
 }
 
 /** A defect that grows: shock over background. */
@@ -146,7 +146,12 @@ async function growth() {
       ),
     ];
   });
-  return svg(740, 12 + Math.ceil(names.length / columns) * tall, body);
+  return svg(
+    'Every vibration feature while a defect of the outer race grows',
+    740,
+    12 + Math.ceil(names.length / columns) * tall,
+    body,
+  );
 }
 
 /** What a microphone would tell of the same machine: each list of coefficients as one line. */
@@ -172,7 +177,7 @@ async function sound() {
       panel({ ...frame, values: lines[1], title: '' })[1].replace('#246', '#c33'),
     ];
   });
-  return svg(740, 292, body);
+  return svg('Mel bands and MFCC of a healthy and a failing bearing', 740, 292, body);
 }
 
 function gears() {
@@ -230,7 +235,7 @@ function gears() {
       }),
     );
   }
-  return svg(740, 256, body);
+  return svg('Average turn and order spectrum of sound and of damaged teeth', 740, 256, body);
 }
 
 for (const [name, content] of [
