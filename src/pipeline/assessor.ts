@@ -2,7 +2,7 @@ import { type SmEdgeError, toSmEdgeError } from '../base/errors.js';
 import type { AnalysisSpec, FeatureVector } from '../features/spec.js';
 import { Baseline, FEATURE_BASELINE, READING_BASELINE, READING_FEATURE } from '../scoring/baseline.js';
 import { DriftSketch } from '../scoring/drift.js';
-import { explainBaseline, explainModel, type Reason } from '../scoring/explain.js';
+import { attribute, explainBaseline, explainModel, type Reason } from '../scoring/explain.js';
 import type { StoredModel } from '../scoring/model-store.js';
 import type { Score } from '../scoring/score.js';
 import { scorePoints } from '../scoring/score-points.js';
@@ -100,10 +100,10 @@ export class Assessor {
     if (state === undefined) return [];
     const model = state.choice?.model;
     if (model === undefined || score.model !== model.name) return explainBaseline(state.baseline, features);
-    const contributions = await this.#scorer.contributions(model.key, features).catch(() => undefined);
-    return contributions === undefined
+    const attribution = await attribute(this.#scorer, model, features).catch(() => undefined);
+    return attribution === undefined
       ? explainBaseline(state.baseline, features)
-      : explainModel(model.manifest, features, contributions, state.baseline);
+      : explainModel(model.manifest, features, attribution.values, state.baseline);
   }
 
   /** Drift and score figures since the last call, model by model. */

@@ -1,6 +1,10 @@
+import { seededRandom } from '../base/random.js';
 import type { Baseline } from './baseline.js';
 import type { ModelManifest } from './manifest.js';
+import type { StoredModel } from './model-store.js';
 import type { FeatureVector } from './score.js';
+import type { Scorer } from './scorer.js';
+import { shapleyValues } from './shapley.js';
 
 /** One reason for a score. */
 export interface Reason {
@@ -18,18 +22,13 @@ export interface Reason {
 const MOST = 5;
 const LEAST_SHARE = 0.02;
 
-/**
- * The features that raised a model's score, from the contributions that the model itself states. Less their mean
- * over the training data they are the Shapley values where the model is additive, as the bundled one is; they then sum to the score
- * minus its mean.
- */
+/** The features that raised a model's score most. @param values as of `attribute` */
 export function explainModel(
   manifest: ModelManifest,
   vector: FeatureVector,
-  contributions: FeatureVector,
+  values: readonly number[],
   baseline?: Baseline,
 ): Reason[] {
-  const base = manifest.output.contributions?.base;
   const expected = new Map(baseline?.deviations(vector).map((of) => [of.feature, of.expected]));
   return largest(
     manifest.inputs.features.map((feature, i) => {
@@ -37,11 +36,44 @@ export function explainModel(
       return {
         feature,
         value: vector[feature] ?? Number.NaN,
-        contribution: (contributions[feature] ?? 0) - (base?.[i] ?? 0),
+        contribution: values[i] ?? 0,
         ...(usual === undefined ? {} : { expected: usual }),
       };
     }),
   );
+}
+
+/** Seed of the orders that are drawn: the same score is always explained in the same way. */
+const SEED = 2017;
+
+/**
+ * What each input of a model added to its score over that of the usual, by the model's own contributions where it states
+ * them, else by sampled Shapley values against the golden vectors, which are rows of its training data.
+ * @returns per input in order; they sum to the score minus `base`
+ */
+export async function attribute(
+  scorer: Pick<Scorer, 'contributions' | 'score'>,
+  { key, manifest }: StoredModel,
+  vector: FeatureVector,
+): Promise<{ readonly values: readonly number[]; readonly base: number }> {
+  const { features } = manifest.inputs;
+  const stated = await scorer.contributions(key, vector);
+  if (stated !== undefined) {
+    const base = manifest.output.contributions!.base;
+    return {
+      values: features.map((feature, i) => stated[feature]! - base[i]!),
+      base: base.reduce((sum, share) => sum + share, 0),
+    };
+  }
+  return shapleyValues({
+    features,
+    row: vector,
+    background: manifest.golden.vectors.map(({ input }) =>
+      Object.fromEntries(features.map((feature, i) => [feature, input[i]!])),
+    ),
+    score: async (rows) => (await scorer.score(key, rows)).map(({ score }) => score),
+    random: seededRandom(SEED),
+  });
 }
 
 /** The features that lie farthest from what is usual at the point. */

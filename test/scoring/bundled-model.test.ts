@@ -8,7 +8,7 @@ import { seededRandom } from '#sm/base/random.js';
 import { defaultBlockLength } from '#sm/features/block-length.js';
 import { createExtractor } from '#sm/features/extractor.js';
 import type { FeatureVector } from '#sm/features/spec.js';
-import { explainModel } from '#sm/scoring/explain.js';
+import { attribute, explainModel } from '#sm/scoring/explain.js';
 import { BUNDLED_MODELS_DIR, ModelStore, type StoredModel } from '#sm/scoring/model-store.js';
 import { quarantine } from '#sm/scoring/quarantine.js';
 import { Scorer } from '#sm/scoring/scorer.js';
@@ -92,7 +92,7 @@ describe('the bundled model', () => {
     const shares = (await scorer.contributions(model.key, vector))!;
     const [score] = await scoresOf([vector]);
     expect(Object.values(shares).reduce((sum, share) => sum + share, 0)).toBeCloseTo(score!, 4);
-    const [reason] = explainModel(model.manifest, vector, shares);
+    const [reason] = explainModel(model.manifest, vector, (await attribute(scorer, model, vector)).values);
     expect(reason?.feature).toBe('kurtosis');
     expect(reason?.share).toBeGreaterThan(0.5);
   });

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '#sm/base/clock.js';
 import { Metrics } from '#sm/base/metrics.js';
 import { Baseline } from '#sm/scoring/baseline.js';
-import { explainModel } from '#sm/scoring/explain.js';
+import { attribute, explainModel } from '#sm/scoring/explain.js';
 import type { StoredModel } from '#sm/scoring/model-store.js';
 import { scorePoints } from '#sm/scoring/score-points.js';
 import { Scorer } from '#sm/scoring/scorer.js';
@@ -92,7 +92,8 @@ describe('scoring', () => {
     const vector = { a: 1, b: 3 };
     const contributions = await scorer.contributions(model.key, vector);
     expect(contributions).toEqual({ a: 2, b: 9 });
-    expect(explainModel(model.manifest, vector, contributions!)).toEqual([
+    const { values } = await attribute(scorer, model, vector);
+    expect(explainModel(model.manifest, vector, values)).toEqual([
       { feature: 'b', value: 3, contribution: 9, share: 9 / 11 },
       { feature: 'a', value: 1, contribution: 2, share: 2 / 11 },
     ]);
