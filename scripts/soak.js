@@ -1,6 +1,7 @@
 // Runs a soak: the same test as `npm test` runs, with a larger count, and prints its result as JSON.
 //   npm run soak -- torn --count 200
-//   npm run soak -- kill --count 200
+//   npm run soak -- kill --count 200           kill -9 of the store; also clock, full and readonly
+//   npm run soak -- kill-mqtt --count 200      kill -9 of the daemon behind a broker
 //   npm run soak -- modbus-frames --count 1000000
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -8,10 +9,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
-/** Name, test file, count where none is given. */
+/** Name, test file, count where none is given, and of which test where the file has several. */
 const SOAKS = {
   torn: ['test/storage/torn-writes.test.ts', 200],
-  kill: ['test/e2e/kill.test.ts', 200],
+  kill: ['test/storage/kills.test.ts', 200, 'kill:'],
+  clock: ['test/storage/kills.test.ts', 200, 'clock:'],
+  full: ['test/storage/kills.test.ts', 200, 'full:'],
+  readonly: ['test/storage/kills.test.ts', 200, 'readonly:'],
+  'kill-mqtt': ['test/e2e/kill.test.ts', 200],
   'modbus-frames': ['test/sources/modbus/frames.test.ts', 1_000_000],
 };
 
@@ -25,11 +30,11 @@ if (soak === undefined || positionals.length !== 1) {
   process.stderr.write(`npm run soak -- NAME [--count N]; names: ${Object.keys(SOAKS).join(', ')}\n`);
   process.exit(2);
 }
-const [file, usualCount] = soak;
+const [file, usualCount, test] = soak;
 const folder = mkdtempSync(join(tmpdir(), 'sm-edge-soak-'));
 const result = join(folder, 'result.ndjson');
 try {
-  const { status } = spawnSync('npx', ['vitest', 'run', file], {
+  const { status } = spawnSync('npx', ['vitest', 'run', file, ...(test === undefined ? [] : ['-t', test])], {
     stdio: ['ignore', process.stderr, process.stderr],
     env: {
       ...process.env,

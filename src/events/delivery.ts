@@ -43,6 +43,8 @@ const JOURNAL_RETRY: RetrySchedule = {
   limit: Number.POSITIVE_INFINITY,
 };
 const BATCH = 100;
+/** The cursor on disk is not known, or not there. */
+const UNSAVED = -1;
 /** A subscriber looks into the journal at least this often, should a wake-up be lost, milliseconds. */
 const IDLE_MS = 5_000;
 /** A handler under way may take this long to finish when delivery stops, milliseconds. */
@@ -74,13 +76,21 @@ export class Delivery {
 
   /** Begins where the subscriber stood, or, for one that was never there, behind the newest event. */
   async start(): Promise<void> {
-    const { journal } = this.#deps;
+    const { journal, logger } = this.#deps;
     const { name } = this.#subscription;
     this.#head = await journal.head();
     this.#cursor = (await journal.cursor(name)) ?? this.#head;
     // Also for one that is known: storage forgets subscribers that never come back.
-    await journal.advance(name, this.#cursor);
-    this.#durable = this.#cursor;
+    this.#durable = UNSAVED;
+    try {
+      await journal.advance(name, this.#cursor);
+      this.#durable = this.#cursor;
+    } catch (thrown) {
+      const error = toSmEdgeError(thrown);
+      // A gateway on a disk that is full or read-only starts: the cursor is saved when the disk takes data again.
+      if (!error.retryable) throw error;
+      logger.warn({ subscriber: name, error: toErrorRecord(error) }, 'a cursor could not be saved yet');
+    }
     this.#tellLag();
     if (!this.#abort.signal.aborted) this.#done = this.#run();
   }

@@ -23,7 +23,7 @@ import type { PlotRequest } from './rollups/plot.js';
 import type { SqliteDatabase } from './sqlite.js';
 import { isPartlyChecked } from './start-check.js';
 import type { WireBatch } from './wire.js';
-import { Writer } from './writer.js';
+import { Writer, writeError } from './writer.js';
 
 export interface OpenRequest {
   readonly path: string;
@@ -130,14 +130,19 @@ function opened(): OpenStore {
   return store;
 }
 
-/** What SQLite says of a damaged file, in the house's words: the store replaces the file on it. */
+/** A disk that is full, read-only or failing: another try may go well. */
+const isOfTheDisk = (thrown: unknown): boolean =>
+  /^SQLITE_(FULL|READONLY|IOERR|BUSY|CANTOPEN)/.test(String((thrown as { code?: unknown } | null)?.code));
+
+/** What SQLite says of a damaged file or of the disk, in the house's words: the store replaces the file on the first. */
 function inOurWords<H extends WorkerHandlers>(handlers: H): WorkerHandlers {
   const translated = (handler: (argument: never) => unknown) => (argument: never) => {
     try {
       return handler(argument);
     } catch (thrown) {
-      if (thrown instanceof SmEdgeError || !isDamage(thrown)) throw thrown;
-      throw damageError(thrown);
+      if (thrown instanceof SmEdgeError) throw thrown;
+      if (isDamage(thrown)) throw damageError(thrown);
+      throw isOfTheDisk(thrown) ? writeError(thrown) : thrown;
     }
   };
   return Object.fromEntries(Object.entries(handlers).map(([name, handler]) => [name, translated(handler)]));

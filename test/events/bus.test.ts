@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ManualClock, systemClock } from '#sm/base/clock.js';
+import { SmEdgeError } from '#sm/base/errors.js';
 import { idGenerator } from '#sm/base/ids.js';
 import { silentLogger } from '#sm/base/logger.js';
 import { seededRandom } from '#sm/base/random.js';
@@ -378,5 +379,33 @@ describe('a journal that cannot be used', () => {
     broken = false;
     clock.advance(1_000);
     await vi.waitFor(() => expect(got).toEqual([1]));
+  });
+
+  it('that takes no cursor yet lets a subscriber begin, and saves it later', async () => {
+    const folder = await StoreFolder.create();
+    const store = await folder.open();
+    let readOnly = true;
+    const advance: typeof store.journal.advance = (subscriber, seq) =>
+      readOnly
+        ? Promise.reject(new SmEdgeError('STORE_READONLY', 'read-only', { retryable: true }))
+        : store.journal.advance(subscriber, seq);
+    const bus = new EventBus({
+      gatewayId: 'gw-test',
+      clock: systemClock,
+      random: seededRandom(1),
+      newId: idGenerator(systemClock, seededRandom(2)),
+      logger: silentLogger,
+      metrics: folder.metrics,
+      journal: { ...store.journal, advance },
+    });
+    buses.push(bus);
+    const { got, subscription } = collector('a');
+    await bus.subscribe(subscription);
+    readOnly = false;
+    await bus.publish([{ type: 'SyncStalled', correlationId: 'c', payload: { number: 1 } }], (events) =>
+      store.write({ events }),
+    );
+    await vi.waitFor(() => expect(got).toEqual([1]));
+    await vi.waitFor(async () => expect(await store.journal.cursor('a')).toBe(1));
   });
 });
