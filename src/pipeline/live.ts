@@ -86,6 +86,8 @@ export class LivePipeline implements IntakeSink {
   readonly #trends: Trends;
   /** Points whose ring did not fit, so that it is told once for each. */
   readonly #refused = new Set<string>();
+  /** What the readings of the batch that is taken in led to. */
+  #announced: Promise<void>[] = [];
   #stopping = false;
 
   constructor(deps: LiveDeps) {
@@ -99,9 +101,11 @@ export class LivePipeline implements IntakeSink {
   }
 
   /** Blocks that nobody acknowledges live in their ring; they are stored when something happens. */
-  analyse({ readings = [], blocks = [] }: SignalBatch, stored: boolean): void {
+  async analyse({ readings = [], blocks = [] }: SignalBatch, stored: boolean): Promise<void> {
+    this.#announced = [];
     for (const reading of readings) this.#takeReading(reading);
     for (const block of blocks) this.#takeBlock(block, stored);
+    if (this.#announced.length > 0) await Promise.allSettled(this.#announced);
   }
 
   store(batch: SignalBatch): Promise<void> {
@@ -136,7 +140,7 @@ export class LivePipeline implements IntakeSink {
   }
 
   #takeReading(reading: Reading): void {
-    const { alarms, announcer, board, newId } = this.#deps;
+    const { alarms, board, newId } = this.#deps;
     this.#counters.readings.inc({ quality: reading.quality });
     board.reading(reading);
     this.#deps.anomalies.quality(reading.point, reading.quality);
@@ -146,12 +150,11 @@ export class LivePipeline implements IntakeSink {
       this.#scoreReading(reading, correlationId);
       transitions.push(...this.#followTrend(reading));
     }
-    this.#captureMachine(transitions, correlationId);
-    this.#follow(announcer.transitions(transitions, correlationId));
+    this.#announce(transitions, correlationId);
   }
 
   #scoreReading({ point, timeMs, value }: Reading, correlationId: string): void {
-    const { alarms, anomalies, announcer, assessor, board } = this.#deps;
+    const { alarms, anomalies, assessor, board } = this.#deps;
     const assessment = assessor.reading(point, value);
     const { worst } = assessment;
     if (worst === undefined) return;
@@ -170,8 +173,15 @@ export class LivePipeline implements IntakeSink {
       timeMs,
       heldBack: verdict?.confirmed === false,
     });
+    this.#announce(transitions, correlationId, anomalies.causeOf(point));
+  }
+
+  #announce(transitions: readonly AlarmTransition[], correlationId: string, causationId?: string): void {
+    if (transitions.length === 0) return;
     this.#captureMachine(transitions, correlationId);
-    this.#follow(announcer.transitions(transitions, correlationId, anomalies.causeOf(point)));
+    const announced = this.#deps.announcer.transitions(transitions, correlationId, causationId);
+    this.#announced.push(announced);
+    this.#follow(announced);
   }
 
   /** Slope and rate are points that alarms can name; they have no trends and scores of their own. */

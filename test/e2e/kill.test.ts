@@ -8,7 +8,7 @@ import { DATABASE_FILE } from '#sm/storage/store.js';
 import { Daemon, eventually } from '../support/daemon.js';
 import { hasMosquitto, Mosquitto } from '../support/mosquitto.js';
 import { soakCount, soakResult, soakTimeoutMs } from '../support/soak.js';
-import { Stored } from '../support/stored.js';
+import { type AlarmEvent, Stored } from '../support/stored.js';
 
 const KILLS = soakCount(10);
 const BLOCK = 1024;
@@ -39,6 +39,12 @@ sources:
       - filter: plant/{machine}/temperature
         point: "{machine}.temperature"
         payload: { kind: json, value: $.value, time: { path: $.ts, unit: ms }, unit: degC }
+      - filter: plant/{machine}/switch
+        point: "{machine}.switch"
+        payload: { kind: json, value: $.value, time: { path: $.ts, unit: ms }, unit: V }
+alarms:
+  - { id: on, point: "*.switch", above: 50 }
+  - { id: anomaly, point: "*", anomaly: true, enabled: false }
 `);
     await daemon.start();
     await eventually('the subscription is there', async () =>
@@ -63,6 +69,7 @@ sources:
       const random = seededRandom(7);
       const blocks = new Set<number>();
       const readings = new Set<string>();
+      const changes = new Set<string>();
       let number = 0;
       // Not long ago: retention deletes, on the full minute, what is older than it has to be kept.
       const startMs = Date.now() - 3_600_000;
@@ -74,7 +81,18 @@ sources:
         const timeMs = startMs + number;
         blocks.add(crc32(payload));
         readings.add(`${machine}.temperature ${timeMs * 1000} ${number}`);
+        // Each value of the switch changes the alarm of its machine.
+        const isOn = Math.floor(number / MACHINES) % 2 === 0;
+        const time = new Date(timeMs).toISOString();
+        changes.add(`${machine}.switch ${time} ${isOn ? 'AlarmRaised' : 'AlarmReturnedToNormal'}`);
         await Promise.all([
+          client.publishAsync(
+            `plant/${machine}/switch`,
+            JSON.stringify({ value: isOn ? 100 : 0, ts: timeMs }),
+            {
+              qos: 1,
+            },
+          ),
           client.publishAsync(`plant/${machine}/vibration`, payload, { qos: 1 }),
           client.publishAsync(`plant/${machine}/temperature`, JSON.stringify({ value: number, ts: timeMs }), {
             qos: 1,
@@ -103,26 +121,47 @@ sources:
         const missing = () => {
           const haveBlocks = storedBlocks();
           const haveReadings = storedReadings();
+          const haveChanges = new Set(
+            view.alarmEvents().map(({ point, time, type }) => `${point} ${time} ${type}`),
+          );
           return {
+            changes: [...changes].filter((key) => !haveChanges.has(key)).length,
             blocks: [...blocks].filter((crc) => !haveBlocks.has(crc)).length,
             readings: [...readings].filter((key) => !haveReadings.has(key)).length,
           };
         };
         // The broker still delivers what was not acknowledged; it has a deadline for it, not a guessed sleep.
         await eventually('everything is delivered', () => {
-          const { blocks: b, readings: r } = missing();
-          return b + r === 0 ? true : undefined;
+          const { blocks: b, readings: r, changes: c } = missing();
+          return b + r + c === 0 ? true : undefined;
         }).catch(() => undefined);
-        expect(missing()).toEqual({ blocks: 0, readings: 0 });
+        expect(missing()).toEqual({ changes: 0, blocks: 0, readings: 0 });
+        expectUnbroken(view.alarmEvents(), view.alarmStates());
       } finally {
         view.close();
       }
       expect((await daemon.end('SIGTERM')).code).toBe(0);
       const after = new SqliteDatabase(join(daemon.dataDir, DATABASE_FILE));
       expect(after.pragma('integrity_check', { simple: true })).toBe('ok');
-      soakResult({ kills: KILLS, blocks: blocks.size, readings: readings.size, lost: 0 });
+      soakResult({
+        kills: KILLS,
+        blocks: blocks.size,
+        readings: readings.size,
+        changesOfAlarms: changes.size,
+        lost: 0,
+      });
       after.close();
     },
     soakTimeoutMs(180_000),
   );
 });
+
+/** In the order of the journal each change begins where the one before it ended, and the stored state is the last one. */
+function expectUnbroken(events: readonly AlarmEvent[], states: ReadonlyMap<string, string>): void {
+  const last = new Map<string, string>();
+  for (const { point, from, to } of events) {
+    expect(from).toBe(last.get(point) ?? 'normal');
+    last.set(point, to);
+  }
+  expect(states).toEqual(last);
+}

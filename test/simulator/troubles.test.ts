@@ -133,7 +133,7 @@ describe('troubles of the plant', () => {
     await tell(`sensor pump-1.bearing-nde.acceleration ${trouble}`);
     const { machines, sensors } = plant.controls;
     const seen: string[] = [];
-    const sink = { analyse: () => undefined, store: async () => undefined, pressure: () => 0 };
+    const sink = { analyse: async () => undefined, store: async () => undefined, pressure: () => 0 };
     const config = serialPart.configSchema.parse({
       id: 's',
       type: 'serial',
@@ -146,7 +146,7 @@ describe('troubles of the plant', () => {
       { source: 's', clock, random: seededRandom(1), metrics, sink: { ...sink, analyse: keep } },
       false,
     );
-    function keep({ blocks = [] }: { blocks?: readonly { reason?: string }[] }) {
+    async function keep({ blocks = [] }: { blocks?: readonly { reason?: string }[] }) {
       for (const block of blocks) seen.push(block.reason ?? '');
     }
     const block = machines.next(Date.now());

@@ -10,6 +10,15 @@ const ALWAYS = {
   limit: Number.MAX_SAFE_INTEGER,
 };
 
+/** A change of an alarm, as it was journaled. */
+export interface AlarmEvent {
+  readonly type: string;
+  readonly point: string;
+  readonly time: string;
+  readonly from: string;
+  readonly to: string;
+}
+
 /** What a daemon has on its disk, read beside it while it writes. */
 export class Stored {
   readonly db: SqliteDatabase;
@@ -31,6 +40,24 @@ export class Stored {
   scores(point: string): ScoreRow[] {
     this.#chunks.reload();
     return this.#reader.scores({ ...ALWAYS, point });
+  }
+
+  /** Changes of alarms in the order of the journal. */
+  alarmEvents(): AlarmEvent[] {
+    const rows = this.db
+      .prepare("SELECT type, payload FROM events WHERE type LIKE 'Alarm%' ORDER BY seq")
+      .all() as { type: string; payload: string }[];
+    return rows.map(({ type, payload }) => ({ ...JSON.parse(payload), type }));
+  }
+
+  /** State of each point that has one alarm. */
+  alarmStates(): Map<string, string> {
+    const documents = this.db.prepare('SELECT document FROM alarm_states').pluck().all() as string[];
+    return new Map(
+      documents
+        .map((document): { point: string; state: string } => JSON.parse(document))
+        .map(({ point, state }) => [point, state]),
+    );
   }
 
   close(): void {

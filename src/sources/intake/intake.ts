@@ -15,8 +15,11 @@ import { WaitingReadings } from './waiting-readings.js';
 
 /** Where a judged batch goes on. */
 export interface IntakeSink {
-  /** Analyses a batch, at once and without waiting; `stored` tells that its blocks are stored too. */
-  analyse(batch: SignalBatch, stored: boolean): void;
+  /**
+   * Analyses a batch, at once and without waiting; `stored` tells that its blocks are stored too.
+   * @returns resolves once the changes of alarms that its readings led to are on disk; never rejects
+   */
+  analyse(batch: SignalBatch, stored: boolean): Promise<void>;
   /** Resolves once the batch is on disk; rejects with a retryable error while the store cannot. */
   store(batch: SignalBatch): Promise<void>;
   /** How full the queue of the store is, 0 to 1. */
@@ -102,7 +105,7 @@ export class Intake implements SignalSink {
 
   offer(batch: SignalBatch): void {
     const judged = this.#take(batch);
-    this.#deps.sink.analyse(judged, false);
+    void this.#deps.sink.analyse(judged, false);
     if (judged.readings !== undefined && judged.readings.length > 0) {
       this.#waiting.push(judged.readings);
       this.#pump();
@@ -111,8 +114,10 @@ export class Intake implements SignalSink {
 
   async deliver(batch: SignalBatch): Promise<void> {
     const judged = this.#take(batch);
-    this.#deps.sink.analyse(judged, true);
+    const analysed = this.#deps.sink.analyse(judged, true);
     await this.#deps.sink.store(this.#reduced(judged));
+    // What is acknowledged is not sent again: an alarm that it raised must not be lost with the next power cut.
+    await analysed;
   }
 
   /** Resolves when everything that waits is stored, or after the deadline. */

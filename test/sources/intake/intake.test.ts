@@ -35,7 +35,7 @@ function setup(overload: object) {
     random: seededRandom(1),
     metrics,
     sink: {
-      analyse: (batch) => void analysed.push(batch),
+      analyse: async (batch) => void analysed.push(batch),
       pressure: () => store.pressure,
       store: async (batch) => {
         if (!store.open) throw new SmEdgeError('STORE_BUSY', 'busy', { retryable: !store.final });
