@@ -3,6 +3,8 @@
 //   npm run soak -- kill --count 200           kill -9 of the store; also clock, full and readonly
 //   npm run soak -- kill-mqtt --count 200      kill -9 of the daemon behind a broker
 //   npm run soak -- modbus-frames --count 1000000
+//   npm run soak -- modbus-line --count 100000
+//   npm run soak -- modbus-restart --count 20
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,6 +19,9 @@ const SOAKS = {
   full: ['test/storage/kills.test.ts', 200, 'full:'],
   readonly: ['test/storage/kills.test.ts', 200, 'readonly:'],
   'kill-mqtt': ['test/e2e/kill.test.ts', 200],
+  kill: ['test/e2e/kill.test.ts', 200],
+  'modbus-line': ['test/sources/modbus/rtu.test.ts', 100_000],
+  'modbus-restart': ['test/sources/modbus/peers.test.ts', 20],
   'modbus-frames': ['test/sources/modbus/frames.test.ts', 1_000_000],
 };
 

@@ -3,7 +3,9 @@ import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { SerialPort } from 'serialport';
 import { z } from 'zod';
+import { systemClock } from '../base/clock.js';
 import { SmEdgeError } from '../base/errors.js';
+import { type Rs485Settings, Rs485Stream, rs485Schema, tellDriver } from './rs485.js';
 
 /** How often it is looked whether a port is still there, milliseconds. */
 const UNPLUG_INTERVAL_MS = 500;
@@ -26,6 +28,7 @@ export const serialPortShape = {
     .default(1)
     .describe('Stop bits'),
   rtscts: z.boolean().default(false).describe('Hardware flow control (RTS/CTS)'),
+  rs485: rs485Schema.optional(),
 };
 
 export interface SerialPortSettings {
@@ -35,7 +38,16 @@ export interface SerialPortSettings {
   readonly parity: 'none' | 'even' | 'odd';
   readonly stopBits: 1 | 2;
   readonly rtscts: boolean;
+  readonly rs485?: Rs485Settings | undefined;
 }
+
+/** What the settings of a port contradict one another in; undefined where they do not. */
+export const serialContradiction = (
+  port: Pick<SerialPortSettings, 'rtscts' | 'rs485'>,
+): string | undefined =>
+  port.rtscts && port.rs485 !== undefined && port.rs485.direction !== 'auto'
+    ? 'RTS cannot turn the line round and control the flow: leave one of rtscts and rs485.direction'
+    : undefined;
 
 export type LineTarget = SerialPortSettings | { readonly host: string; readonly port: number };
 
@@ -120,6 +132,8 @@ function closeWhenUnplugged(port: SerialPort, path: string): void {
 async function openSerialPort(target: SerialPortSettings, signal: AbortSignal): Promise<Duplex> {
   // Loaded here: a gateway without serial ports need not pay for the native part.
   const { SerialPort } = await import('serialport');
+  const { rs485 } = target;
+  if (rs485?.direction === 'kernel') await tellDriver(target.path, rs485);
   return new Promise((resolve, reject) => {
     const { path, baudRate, dataBits, parity, stopBits, rtscts } = target;
     const port = new SerialPort({ path, baudRate, dataBits, parity, stopBits, rtscts, autoOpen: false });
@@ -139,8 +153,21 @@ async function openSerialPort(target: SerialPortSettings, signal: AbortSignal): 
         closeWhenUnplugged(port, path);
         // The library forgets to close the port of a stream that was destroyed: it would stay locked.
         port.once('close', () => port.isOpen && port.close(() => undefined));
-        resolve(port);
+        if (rs485 === undefined) resolve(port);
+        else resolve(twoWire(port, target, rs485));
       } else reject(lineFault(error, target));
     });
   });
+}
+
+async function twoWire(port: SerialPort, target: SerialPortSettings, rs485: Rs485Settings): Promise<Duplex> {
+  const stream = new Rs485Stream(port, rs485, systemClock);
+  try {
+    await stream.listen();
+    return stream;
+  } catch (thrown) {
+    // Closed before it is said: the next attempt finds it free.
+    await new Promise<void>((resolve) => port.close(() => resolve()));
+    throw lineFault(new Error(`RTS cannot be set: ${(thrown as Error).message}`), target);
+  }
 }

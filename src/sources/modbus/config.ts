@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { duration, identifier } from '../../base/schema.js';
 import { intakeShape } from '../intake/config.js';
+import { serialContradiction } from '../line.js';
 import { connectionSchema } from './config-connection.js';
 import { placePoint, pointSchema } from './config-point.js';
 import { fifoSchema, waveformSchema } from './config-waveform.js';
@@ -80,6 +81,9 @@ export const modbusConfigSchema = z
       .describe('Poll groups: a unit and what is read of it together; one unit id may stand more than once'),
   })
   .superRefine((config, context) => {
+    const port = config.connection.transport === 'rtu' ? serialContradiction(config.connection) : undefined;
+    if (port !== undefined)
+      context.addIssue({ code: 'custom', path: ['connection', 'rs485'], message: port });
     const seen = new Set<string>();
     let load = 0;
     let full = false;

@@ -47,8 +47,8 @@ export function leaseLink(owner: string, connection: ConnectionConfig, deps: Dep
 
 export const targetOf = (connection: ConnectionConfig): LineTarget => {
   if (connection.transport !== 'rtu') return { host: connection.host, port: connection.port };
-  const { path, baudRate, dataBits, parity, stopBits, rtscts } = connection;
-  return { path, baudRate, dataBits, parity, stopBits, rtscts };
+  const { path, baudRate, dataBits, parity, stopBits, rtscts, rs485 } = connection;
+  return { path, baudRate, dataBits, parity, stopBits, rtscts, rs485 };
 };
 
 const linkName = (connection: ConnectionConfig): string =>

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { duration, identifier } from '../../base/schema.js';
 import { POINT_NAME } from '../../signals/point.js';
 import { intakeShape } from '../intake/config.js';
-import { type LineTarget, serialPortShape } from '../line.js';
+import { type LineTarget, serialContradiction, serialPortShape } from '../line.js';
 import { payloadChannels, payloadSchema } from '../payloads/index.js';
 import { framingSchema } from './framing/index.js';
 
@@ -67,6 +67,9 @@ export const serialConfigSchema = z
         path: config.path === undefined ? ['path'] : ['url'],
         message: 'declare either `path` (a serial port) or `url` (a serial device server)',
       });
+    const contradiction = serialContradiction(config);
+    if (contradiction !== undefined)
+      context.addIssue({ code: 'custom', path: ['rs485'], message: contradiction });
     const seen = new Map<string, string>();
     for (const [index, { point, payload, match }] of config.messages.entries()) {
       for (const channel of payloadChannels(payload) ?? ['']) {
@@ -91,6 +94,6 @@ export function targetOf(config: SerialConfig): LineTarget {
     const [, host, port] = URL_FORM.exec(config.url)!;
     return { host: host!.replace(/^\[|\]$/g, ''), port: Number(port) };
   }
-  const { baudRate, dataBits, parity, stopBits, rtscts } = config;
-  return { path: config.path!, baudRate, dataBits, parity, stopBits, rtscts };
+  const { baudRate, dataBits, parity, stopBits, rtscts, rs485 } = config;
+  return { path: config.path!, baudRate, dataBits, parity, stopBits, rtscts, rs485 };
 }

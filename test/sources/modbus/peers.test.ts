@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { modbusPart } from '#sm/sources/modbus/index.js';
 import { ModbusPeer, requireLibmodbus } from '../../support/modbus-peers.js';
+import { soakCount, soakResult, soakTimeoutMs } from '../../support/soak.js';
 import { hasSocat, PtyPair } from '../../support/socat.js';
 import { requirePython } from '../../support/venv.js';
 import { isState, type Running, run, until } from '../support.js';
@@ -126,25 +127,41 @@ describe.each(PEERS)('%s', (_name, available, serve) => {
 });
 
 describe.skipIf(!libmodbus)('a link to libmodbus', () => {
-  it('has every point fresh within two polls after the server was restarted', async () => {
-    const { peer, port } = await ModbusPeer.libmodbusTcp();
-    keep(peer);
-    const running = await poll({ transport: 'tcp', host: '127.0.0.1', port }, '500ms');
-    await isState(running.source, 'good');
-    await peer.stop();
-    await isState(running.source, 'degraded');
-    // Long enough for the pauses between two attempts to have grown.
-    await until(async () =>
-      expect(await running.counter('sm_edge_modbus_connection_losses_total')).toBeGreaterThan(4),
-    );
-    const from = running.readings.length;
-    const back = await ModbusPeer.libmodbusTcp(port);
-    const sinceMs = performance.now();
-    keep(back.peer);
-    await allFresh(running, from);
-    expect(performance.now() - sinceMs).toBeLessThan(1_000);
-    nothingWrong(running);
-  });
+  it(
+    'has every point fresh within two polls after the server was restarted',
+    async () => {
+      const first = await ModbusPeer.libmodbusTcp();
+      const { port } = first;
+      let { peer } = first;
+      keep(peer);
+      const running = await poll({ transport: 'tcp', host: '127.0.0.1', port }, '500ms');
+      await isState(running.source, 'good');
+      const losses = () => running.counter('sm_edge_modbus_connection_losses_total');
+      const freshMs: number[] = [];
+      for (let i = 0; i < soakCount(1); i++) {
+        const lost = await losses();
+        await peer.stop();
+        await isState(running.source, 'degraded');
+        // Long enough for the pauses between two attempts to have grown.
+        await until(async () => expect(await losses()).toBeGreaterThan(lost + 4));
+        const from = running.readings.length;
+        const back = await ModbusPeer.libmodbusTcp(port);
+        const sinceMs = performance.now();
+        peer = back.peer;
+        keep(peer);
+        await allFresh(running, from);
+        freshMs.push(performance.now() - sinceMs);
+      }
+      soakResult({
+        restarts: freshMs.length,
+        pollIntervalMs: 500,
+        longestUntilAllFreshMs: Math.max(...freshMs),
+      });
+      expect(Math.max(...freshMs)).toBeLessThan(1_000);
+      nothingWrong(running);
+    },
+    soakTimeoutMs(20_000),
+  );
 
   it('survives connections that end without an answer', async () => {
     const { peer, port } = await ModbusPeer.libmodbusTcp();
