@@ -19,9 +19,8 @@ const SOAKS = {
   full: ['test/storage/kills.test.ts', 200, 'full:'],
   readonly: ['test/storage/kills.test.ts', 200, 'readonly:'],
   'kill-mqtt': ['test/e2e/kill.test.ts', 200],
-  kill: ['test/e2e/kill.test.ts', 200],
   'modbus-line': ['test/sources/modbus/rtu.test.ts', 100_000],
-  'modbus-restart': ['test/sources/modbus/peers.test.ts', 20],
+  'modbus-restart': ['test/sources/modbus/peers.test.ts', 20, 'after the server was restarted'],
   'modbus-frames': ['test/sources/modbus/frames.test.ts', 1_000_000],
 };
 
