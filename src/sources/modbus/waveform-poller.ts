@@ -11,6 +11,9 @@ const READY_POLL_MS = 20;
 const READY_POLL_MAX_MS = 500;
 /** A request of a waveform is repeated so often: the whole measurement is lost otherwise. */
 const ATTEMPTS = 3;
+/** Busy (6) and acknowledge (5): asked again after 100, 200, 400 … ms, so often. */
+const BUSY_RETRIES = 5;
+const BUSY_DELAY_MS = 100;
 
 export interface WaveformDeps {
   readonly clock: Clock;
@@ -77,7 +80,7 @@ export class WaveformPoller {
     const { unitId, clock } = this.#deps;
     const triggeredAtMs = clock.nowMs();
     if (trigger !== undefined) {
-      await this.#ask(commandRequest(unitId, trigger));
+      await this.#trigger(commandRequest(unitId, trigger));
     }
     await this.#untilReady();
     // With a trigger the samples follow it; without one they end where the flag is seen.
@@ -140,15 +143,33 @@ export class WaveformPoller {
     return Buffer.concat(parts);
   }
 
-  async #ask(request: Request): Promise<Buffer> {
-    for (let attempt = 1; ; attempt++) {
+  /** Acknowledge (5) says that the measurement has begun: a second trigger would begin it anew. */
+  async #trigger(request: Request): Promise<void> {
+    try {
+      await this.#ask(request, 5);
+    } catch (thrown) {
+      if (toSmEdgeError(thrown).details.exception !== 5) throw thrown;
+    }
+  }
+
+  /** `final`: an exception that is not waited for to pass. */
+  async #ask(request: Request, final?: number): Promise<Buffer> {
+    let busy = 0;
+    for (let attempt = 1; ; ) {
       if (this.#stopped.signal.aborted) throw new SmEdgeError('STOPPED', 'the source stops');
       this.#deps.count('requests');
       try {
         return await this.#deps.request(request);
       } catch (thrown) {
         const error = toSmEdgeError(thrown);
-        if (!error.retryable || error.code === 'LINE_DOWN' || attempt >= ATTEMPTS) throw error;
+        const { exception } = error.details;
+        if (!error.retryable || error.code === 'LINE_DOWN') throw error;
+        if (final !== undefined && exception === final) throw error;
+        if (exception === 5 || exception === 6) {
+          if (busy >= BUSY_RETRIES) throw error;
+          const pauseMs = BUSY_DELAY_MS * 2 ** busy++;
+          await sleep(this.#deps.clock, 'modbus busy', pauseMs, this.#stopped.signal);
+        } else if (attempt++ >= ATTEMPTS) throw error;
       }
     }
   }

@@ -250,4 +250,52 @@ describe('Modbus TCP against the simulator', () => {
     }
     expect(triggered).toBe(1);
   });
+
+  it('waits for a device that is busy with a waveform, and triggers it once', async () => {
+    const ILLEGAL = 2;
+    const writes: [number, number][] = [];
+    let page: number | undefined;
+    const { port } = await serve({
+      read(_table, _unit, address, count) {
+        if (address === 1) return [1];
+        if (page === undefined) return { exception: ILLEGAL };
+        return Array.from({ length: count }, (_, i) => page! * 10 + address - 100 + i);
+      },
+      write(_table, _unit, address, value) {
+        writes.push([address, value]);
+        // The trigger is acknowledged (5); a page is there at the second request for it.
+        if (address === 0) return { exception: 5 };
+        const again = writes.filter(([at, wanted]) => at === address && wanted === value).length > 1;
+        page = again ? value : undefined;
+        return again ? undefined : { exception: value === 0 ? 5 : 6 };
+      },
+    });
+    const running = await read(port, [
+      {
+        unitId: 1,
+        waveforms: [
+          {
+            point: 'm.de.acceleration',
+            interval: '1h',
+            trigger: { address: 0 },
+            ready: { address: 1 },
+            address: 100,
+            samples: 20,
+            page: { address: 2, registers: 10 },
+            sampleRateHz: 4000,
+            unit: 'g',
+          },
+        ],
+      },
+    ]);
+    await until(() => expect(running.blocks).toHaveLength(1));
+    expect([...running.blocks[0]!.samples]).toEqual(Array.from({ length: 20 }, (_, i) => i));
+    expect(writes).toEqual([
+      [0, 1],
+      [2, 0],
+      [2, 0],
+      [2, 1],
+      [2, 1],
+    ]);
+  });
 });
