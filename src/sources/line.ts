@@ -38,6 +38,7 @@ export interface SerialPortSettings {
   readonly parity: 'none' | 'even' | 'odd';
   readonly stopBits: 1 | 2;
   readonly rtscts: boolean;
+  readonly xonxoff?: boolean;
   readonly rs485?: Rs485Settings | undefined;
 }
 
@@ -135,8 +136,9 @@ async function openSerialPort(target: SerialPortSettings, signal: AbortSignal): 
   const { rs485 } = target;
   if (rs485?.direction === 'kernel') await tellDriver(target.path, rs485);
   return new Promise((resolve, reject) => {
-    const { path, baudRate, dataBits, parity, stopBits, rtscts } = target;
-    const port = new SerialPort({ path, baudRate, dataBits, parity, stopBits, rtscts, autoOpen: false });
+    const { path, baudRate, dataBits, parity, stopBits, rtscts, xonxoff = false } = target;
+    const flow = { rtscts, xon: xonxoff, xoff: xonxoff };
+    const port = new SerialPort({ path, baudRate, dataBits, parity, stopBits, ...flow, autoOpen: false });
     let given = false;
     const onAbort = () => {
       given = true;

@@ -51,6 +51,10 @@ export const serialConfigSchema = z
       .regex(URL_FORM, 'write tcp://host:port')
       .optional()
       .describe('A serial device server in place of a port: tcp://host:port'),
+    xonxoff: z
+      .boolean()
+      .default(false)
+      .describe('Software flow control (XON/XOFF); for text only, since binary frames hold these bytes too'),
     connectTimeout: duration({ minMs: 100, maxMs: 120_000 })
       .prefault('5s')
       .describe('Deadline for opening the line'),
@@ -66,6 +70,12 @@ export const serialConfigSchema = z
         code: 'custom',
         path: config.path === undefined ? ['path'] : ['url'],
         message: 'declare either `path` (a serial port) or `url` (a serial device server)',
+      });
+    if (config.xonxoff && config.framing.kind !== 'line')
+      context.addIssue({
+        code: 'custom',
+        path: ['xonxoff'],
+        message: 'binary frames hold the bytes XON and XOFF too: use rtscts',
       });
     const contradiction = serialContradiction(config);
     if (contradiction !== undefined)
@@ -94,6 +104,6 @@ export function targetOf(config: SerialConfig): LineTarget {
     const [, host, port] = URL_FORM.exec(config.url)!;
     return { host: host!.replace(/^\[|\]$/g, ''), port: Number(port) };
   }
-  const { baudRate, dataBits, parity, stopBits, rtscts, rs485 } = config;
-  return { path: config.path!, baudRate, dataBits, parity, stopBits, rtscts, rs485 };
+  const { baudRate, dataBits, parity, stopBits, rtscts, xonxoff, rs485 } = config;
+  return { path: config.path!, baudRate, dataBits, parity, stopBits, rtscts, xonxoff, rs485 };
 }
