@@ -153,6 +153,7 @@ export class SupervisedSource {
     this.#watch ??= this.#deps.clock.setTimer('signal watch', WATCH_INTERVAL_MS, () => {
       this.#watch = undefined;
       if (this.#stopped) return;
+      this.#intake.watch();
       this.#look();
       this.#watchSignals();
     });

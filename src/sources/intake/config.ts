@@ -33,6 +33,11 @@ const qualityRule = z.strictObject({
   constant: duration({ minMs: 100, maxMs: 365 * 86_400_000 })
     .optional()
     .describe('A reading that does not change for so long is stuck; without it a reading may stand still'),
+  silence: duration({ minMs: 100, maxMs: 365 * 86_400_000 })
+    .optional()
+    .describe(
+      'A point that is not heard for so long is reported, and its last value declared bad; default never',
+    ),
   sampleRateTolerance: z
     .number()
     .min(0.1)
@@ -56,8 +61,25 @@ const overloadRule = z.strictObject({
     ),
 });
 
+const timestamps = z
+  .strictObject({
+    from: z
+      .enum(['device', 'arrival', 'both'])
+      .default('device')
+      .describe(
+        'Whose time counts: that of the device where it tells one, that of arrival, or that of the device as long as ' +
+          'the two agree',
+      ),
+    maxSkew: duration({ minMs: 1, maxMs: 365 * 86_400_000 })
+      .prefault('1min')
+      .describe('For `both`: from this difference on the time of arrival counts, and the value is uncertain'),
+  })
+  .prefault({})
+  .describe('Whose time the values carry');
+
 /** Keys that every source has: how its signals are judged, and what gives way under load. */
 export const intakeShape = {
+  timestamps,
   quality: z
     .array(qualityRule)
     .max(256)

@@ -11,6 +11,7 @@ import type { SampleBlock } from '../../signals/sample-block.js';
 import type { SignalBatch, SignalSink } from '../part.js';
 import type { IntakeConfig, OverloadPolicy } from './config.js';
 import { Judge, type Trouble } from './judge.js';
+import { Stamping } from './stamping.js';
 import { WaitingReadings } from './waiting-readings.js';
 
 /** Where a judged batch goes on. */
@@ -50,6 +51,7 @@ const DRAIN_MS = 3_000;
 export class Intake implements SignalSink {
   readonly #deps: IntakeDeps;
   readonly #judge: Judge;
+  readonly #stamping: Stamping;
   readonly #waiting: WaitingReadings;
   readonly #policyOf: (point: string) => OverloadPolicy;
   readonly #metrics;
@@ -62,7 +64,7 @@ export class Intake implements SignalSink {
   constructor(config: IntakeConfig, deps: IntakeDeps, paced = true) {
     const { source, metrics } = deps;
     this.#deps = deps;
-    this.#judge = new Judge(config.quality, paced);
+    this.#judge = new Judge(config.quality, paced, deps.clock.monotonicMs());
     this.#policyOf = policies(config);
     const values = metrics.counter(
       'sm_edge_source_values_total',
@@ -74,7 +76,18 @@ export class Intake implements SignalSink {
       'What gave way because the store could not keep up, by policy: readings, or raw blocks that were analysed only.',
       ['source', 'kind', 'policy'],
     );
+    const corrected = metrics.counter(
+      'sm_edge_source_times_corrected_total',
+      'Values that took the time of arrival because that of the device was too far off.',
+      ['source'],
+    );
+    this.#stamping = new Stamping(config.timestamps, (count) => corrected.inc({ source }, count));
     this.#metrics = {
+      skew: metrics.gauge(
+        'sm_edge_source_clock_skew_seconds',
+        'How far the times that come in are ahead of the clock of the gateway, smoothed.',
+        ['source'],
+      ),
       values: (kind: 'reading' | 'block', quality: Quality, reason: string, count: number) =>
         values.inc({ source, kind, quality, reason }, count),
       dropped: (kind: 'reading' | 'block', policy: OverloadPolicy, count: number) => {
@@ -101,6 +114,17 @@ export class Intake implements SignalSink {
   /** Points whose signals have been wrong for a while. */
   get troubles(): Trouble[] {
     return this.#judge.troubles(this.#deps.clock.monotonicMs());
+  }
+
+  /** To be called about every second: declares the last values of points bad that have fallen silent. */
+  watch(): void {
+    const readings = this.#judge.fallenSilent(this.#time());
+    this.#metrics.skew.set({ source: this.#deps.source }, this.#stamping.skewMs / 1000);
+    if (readings.length === 0) return;
+    this.#tally('reading', readings);
+    this.#deps.sink.analyse({ readings }, false);
+    this.#waiting.push(readings);
+    this.#pump();
   }
 
   offer(batch: SignalBatch): void {
@@ -139,17 +163,27 @@ export class Intake implements SignalSink {
   }
 
   #take({ readings = [], blocks = [] }: SignalBatch): SignalBatch {
-    const { clock } = this.#deps;
-    const nowMs = clock.nowMs();
-    const time = { nowMs, monotonicMs: clock.monotonicMs(), unsynchronised: clock.unsynchronised };
-    const judgedReadings = readings.map((reading) => this.#judge.reading(reading, time));
-    const judgedBlocks = blocks.map((block) => this.#judge.block(block, time));
+    const time = this.#time();
+    const stamping = this.#stamping;
+    const judgedReadings = readings.map((reading) =>
+      this.#judge.reading(stamping.reading(reading, time.nowMs), time),
+    );
+    const judgedBlocks = blocks.map((block) => this.#judge.block(stamping.block(block, time.nowMs), time));
     this.#tally('reading', judgedReadings);
     this.#tally('block', judgedBlocks);
     for (const block of blocks) this.#counts.samples += block.samples.length;
     this.#counts.readings += readings.length;
     this.#counts.blocks += blocks.length;
     return { readings: judgedReadings, blocks: judgedBlocks };
+  }
+
+  #time() {
+    const { clock } = this.#deps;
+    return {
+      nowMs: clock.nowMs(),
+      monotonicMs: clock.monotonicMs(),
+      unsynchronised: clock.unsynchronised,
+    };
   }
 
   /** Counts the good ones together: a labelled counter costs more than the rest of a reading. */

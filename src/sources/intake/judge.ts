@@ -35,6 +35,10 @@ interface PointState {
   sinceMs: number;
   /** When something was last wrong. */
   wrongMs: number;
+  /** When the point was last heard (where it never was: since when it is waited for), and what came last. */
+  heardMs: number;
+  last: Reading | undefined;
+  silent: boolean;
 }
 
 /** Points that are remembered at most: a wildcard subscription must not fill the memory with names. */
@@ -53,18 +57,32 @@ export class Judge {
   /** Blocks come about as fast as they are sampled: only then their rate can be measured. */
   readonly #paced: boolean;
   readonly #points = new Map<string, PointState>();
+  /** Those whose silence is reported. */
+  readonly #listened = new Map<string, PointState>();
 
-  constructor(rules: readonly QualityRule[], paced: boolean) {
+  /** `startedMs` (monotonic) is when the source began to be waited for. */
+  constructor(rules: readonly QualityRule[], paced: boolean, startedMs = 0) {
     this.#rules = rules.map((rule) => {
       const matchers = rule.points.map(pointMatcher);
       return { rule, matches: (point) => matchers.some((matches) => matches(point)) };
     });
     this.#paced = paced;
+    // Points that are named in full are missed even where they were never heard.
+    for (const { points, silence } of rules)
+      for (const name of points)
+        if (silence !== undefined && !name.includes('*')) {
+          const state = this.#stateOf(name);
+          if (state !== undefined) state.heardMs = startedMs;
+        }
   }
 
   reading(reading: Reading, time: JudgeTime): Reading {
     const state = this.#stateOf(reading.point);
-    if (state === undefined || reading.quality === 'bad') return reading;
+    if (state === undefined) return reading;
+    state.last = reading;
+    // Its driver says that it heard nothing.
+    if (reading.reason !== 'timeout') this.#heard(state, time);
+    if (reading.quality === 'bad') return reading;
     const doubtful = doubtfulTime(reading.timeMs, time);
     const { constant, ignore } = state.rule;
     if (reading.value !== state.value) {
@@ -88,6 +106,7 @@ export class Judge {
 
   block(block: SampleBlock, time: JudgeTime): SampleBlock {
     const state = this.#stateOf(block.point);
+    if (state !== undefined) this.#heard(state, time);
     if (state === undefined || block.quality === 'bad') return block;
     const { point } = block;
     if (this.#paced)
@@ -125,12 +144,37 @@ export class Judge {
   /** The points whose signals have been wrong for a while, worst known first in the order of their names. */
   troubles(monotonicMs: number): Trouble[] {
     const troubles: Trouble[] = [];
+    for (const [point, { silent, heardMs, last }] of this.#listened) {
+      if (!silent) continue;
+      const seconds = Math.round((monotonicMs - heardMs) / 1000);
+      const text =
+        last === undefined ? `not heard since the start, ${seconds} s ago` : `not heard for ${seconds} s`;
+      troubles.push({ point, reason: 'timeout', text });
+    }
     for (const state of this.#points.values()) {
       if (state.finding === undefined) continue;
       if (monotonicMs - state.wrongMs > OVER_AFTER_MS) state.finding = undefined;
       else if (state.wrongMs - state.sinceMs >= TROUBLE_AFTER_MS) troubles.push(state.finding);
     }
     return troubles.sort((a, b) => a.point.localeCompare(b.point));
+  }
+
+  /** The points that have just fallen silent: the last value of each, which is not the present one any more. */
+  fallenSilent({ nowMs, monotonicMs }: JudgeTime): Reading[] {
+    const readings: Reading[] = [];
+    for (const state of this.#listened.values()) {
+      if (state.silent || monotonicMs - state.heardMs < state.rule.silence!) continue;
+      state.silent = true;
+      const { last } = state;
+      if (last !== undefined && last.quality !== 'bad')
+        readings.push({ ...last, timeMs: nowMs, value: Number.NaN, quality: 'bad', reason: 'timeout' });
+    }
+    return readings;
+  }
+
+  #heard(state: PointState, { monotonicMs }: JudgeTime): void {
+    state.heardMs = monotonicMs;
+    state.silent = false;
   }
 
   #found(state: PointState, finding: Trouble, { monotonicMs }: JudgeTime): void {
@@ -157,8 +201,12 @@ export class Judge {
       finding: undefined,
       sinceMs: 0,
       wrongMs: 0,
+      heardMs: 0,
+      last: undefined,
+      silent: false,
     };
     this.#points.set(point, state);
+    if (state.rule.silence !== undefined) this.#listened.set(point, state);
     return state;
   }
 }
