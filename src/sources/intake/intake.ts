@@ -122,7 +122,7 @@ export class Intake implements SignalSink {
     this.#metrics.skew.set({ source: this.#deps.source }, this.#stamping.skewMs / 1000);
     if (readings.length === 0) return;
     this.#tally('reading', readings);
-    this.#deps.sink.analyse({ readings }, false);
+    void this.#deps.sink.analyse({ readings }, false);
     this.#waiting.push(readings);
     this.#pump();
   }

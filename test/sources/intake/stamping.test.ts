@@ -32,7 +32,7 @@ function door(more: object) {
       random: seededRandom(1),
       metrics,
       sink: {
-        analyse: (batch) => {
+        analyse: async (batch) => {
           readings.push(...(batch.readings ?? []));
           blocks.push(...(batch.blocks ?? []));
         },
