@@ -5,6 +5,7 @@
 //   npm run soak -- modbus-frames --count 1000000
 //   npm run soak -- modbus-line --count 100000
 //   npm run soak -- modbus-restart --count 20
+//   npm run soak -- mqtt-payloads --count 1000000
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,6 +23,7 @@ const SOAKS = {
   'modbus-line': ['test/sources/modbus/rtu.test.ts', 100_000],
   'modbus-restart': ['test/sources/modbus/peers.test.ts', 20, 'after the server was restarted'],
   'modbus-frames': ['test/sources/modbus/frames.test.ts', 1_000_000],
+  'mqtt-payloads': ['test/sources/mqtt/payload-fuzz.test.ts', 1_000_000],
 };
 
 const { values, positionals } = parseArgs({

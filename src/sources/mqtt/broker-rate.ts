@@ -1,4 +1,4 @@
-import { type Clock, sleep } from '../../base/clock.js';
+import type { Clock, Timer } from '../../base/clock.js';
 
 export interface RateLimitOptions {
   readonly clock: Clock;
@@ -14,10 +14,11 @@ export interface RateLimitOptions {
  */
 export class RateLimit {
   readonly #options: RateLimitOptions;
-  readonly #ended = new AbortController();
+  /** Messages that wait, in order, each with the time on the monotonic clock at which it may go on. */
+  #waiting: { readonly dueMs: number; go(): void }[] = [];
+  #timer: Timer | undefined;
   #tokens: number;
   #lastMs: number;
-  #waiting = 0;
 
   constructor(options: RateLimitOptions) {
     this.#options = options;
@@ -26,29 +27,40 @@ export class RateLimit {
   }
 
   get isPaused(): boolean {
-    return this.#waiting > 0;
+    return this.#waiting.length > 0;
   }
 
   /** A message of the client came in; what it has to wait for, where it is over the rate. */
   take(): Promise<void> | undefined {
-    const { clock, perSecond } = this.#options;
+    const { clock, perSecond, pause } = this.#options;
     const nowMs = clock.monotonicMs();
     this.#tokens = Math.min(perSecond, this.#tokens + ((nowMs - this.#lastMs) * perSecond) / 1000) - 1;
     this.#lastMs = nowMs;
-    return this.#tokens >= 0 ? undefined : this.#wait((-this.#tokens * 1000) / perSecond);
-  }
-
-  async #wait(delayMs: number): Promise<void> {
-    const { clock, pause, resume } = this.#options;
-    this.#waiting++;
-    pause();
-    await sleep(clock, 'mqtt rate', delayMs, this.#ended.signal);
-    this.#waiting--;
-    if (this.#waiting === 0) resume();
+    if (this.#tokens >= 0) return undefined;
+    const dueMs = nowMs - (this.#tokens * 1000) / perSecond;
+    return new Promise((go) => {
+      this.#waiting.push({ dueMs, go });
+      if (this.#waiting.length > 1) return;
+      pause();
+      this.#sleep();
+    });
   }
 
   /** The client is gone: nobody waits any more. */
   stop(): void {
-    this.#ended.abort();
+    this.#timer?.cancel();
+    for (const { go } of this.#waiting.splice(0)) go();
+  }
+
+  #sleep(): void {
+    const { clock, resume } = this.#options;
+    const delayMs = this.#waiting[0]!.dueMs - clock.monotonicMs();
+    this.#timer = clock.setTimer('mqtt rate', delayMs, () => {
+      const nowMs = clock.monotonicMs();
+      const due = this.#waiting.findIndex(({ dueMs }) => dueMs > nowMs);
+      for (const { go } of this.#waiting.splice(0, due === -1 ? this.#waiting.length : due)) go();
+      if (this.#waiting.length > 0) this.#sleep();
+      else resume();
+    });
   }
 }
