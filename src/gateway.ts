@@ -25,12 +25,12 @@ import { modelStoreIn } from './pipeline/model-store-in.js';
 import { ModelsInUse } from './pipeline/models-in-use.js';
 import { PointBoard } from './pipeline/point-board.js';
 import { type WriteCommand, type WriteResult, writeOnCommand } from './pipeline/point-writes.js';
+import { Remotes } from './pipeline/remotes.js';
 import type { GatewaySnapshot } from './pipeline/snapshot.js';
 import { SourceMemories } from './pipeline/source-memories.js';
 import { SourceSet } from './pipeline/source-set.js';
 import { StoreWatch } from './pipeline/store-watch.js';
 import { learnedSeasons } from './pipeline/trends.js';
-import { Upstream } from './pipeline/upstream.js';
 import type { ModelStore } from './scoring/model-store.js';
 import { Scorer } from './scoring/scorer.js';
 import { catalogueOf } from './scoring/selection.js';
@@ -44,9 +44,9 @@ import { Store } from './storage/store.js';
  *   SourceSet ──► LivePipeline ──► Store                          one SQLite file, in the storage thread
  *                   │   ring ──► AnalysisClient                    features and diagnosis, in the analysis thread
  *                   │        ──► Assessor ──► Scorer               ONNX, in the scoring thread; baselines beside it
- *                   │        ──► AlarmEngine ──► Announcer ──► EventBus ──► subscribers (Upstream …)
+ *                   │        ──► AlarmEngine ──► Announcer ──► EventBus ──► subscribers (Remotes …)
  *                   └──────► PointBoard                            what is shown live
- *   Housekeeping: retention, baselines, integrity check            Upstream: MLflow, both ways
+ *   Housekeeping: retention, baselines, integrity check            Remotes: MLflow, Sparkplug
  */
 
 export interface GatewayOptions {
@@ -74,7 +74,8 @@ interface Running {
   readonly housekeeping: Housekeeping;
   readonly watch: StoreWatch;
   readonly modelStore: ModelStore;
-  upstream: Upstream | undefined;
+  readonly memories: SourceMemories;
+  remotes: Remotes | undefined;
 }
 
 export class Gateway {
@@ -126,7 +127,7 @@ export class Gateway {
     running.housekeeping.start();
     running.desks.alarms.start();
     // Before the sources: the first event of the first start goes up too.
-    running.upstream = await this.#startUpstream(running);
+    running.remotes = await this.#startRemotes(running);
     await running.watch.damageFound();
     await running.sources.apply(this.#config.sources);
     this.#ready = true;
@@ -140,13 +141,13 @@ export class Gateway {
     if (running === undefined) return;
     this.#running = undefined;
     await this.#reloading.catch(() => undefined);
-    const { sources, pipeline, housekeeping, watch, upstream, bus, analysis, scorer, store } = running;
+    const { sources, pipeline, housekeeping, watch, remotes, bus, analysis, scorer, store } = running;
     await sources.stop();
     running.desks.alarms.stop();
     await pipeline.stop();
     await housekeeping.stop();
     await watch.stop();
-    await upstream?.stop();
+    await remotes?.stop();
     running.announcer.stop();
     await bus.stop();
     await Promise.all([analysis.close(), scorer.close()]);
@@ -177,7 +178,7 @@ export class Gateway {
         parts.push({ part, state, reason, sinceMs });
       const models = running.modelFaults.health();
       if (models !== undefined) parts.push(models);
-      if (running.upstream !== undefined) parts.push(running.upstream.health());
+      parts.push(...(running.remotes?.health() ?? []));
     }
     return {
       gatewayId: this.#config.gateway.id,
@@ -334,7 +335,8 @@ export class Gateway {
       sources,
       housekeeping,
       watch,
-      upstream: undefined,
+      memories,
+      remotes: undefined,
       modelStore,
     };
   }
@@ -346,8 +348,8 @@ export class Gateway {
     await housekeeping.restoreLearned();
   }
 
-  async #startUpstream(running: Running): Promise<Upstream | undefined> {
-    const upstream = await Upstream.create({
+  #startRemotes(running: Running): Promise<Remotes> {
+    return Remotes.start({
       ...running,
       config: this.#config,
       configHash: this.#configHash,
@@ -356,10 +358,8 @@ export class Gateway {
       logger: this.#logger,
       metrics: this.metrics,
       newId: this.#newId,
-      defaultModel: await running.models.defaultModel(),
+      snapshot: () => this.snapshot(),
     });
-    await upstream?.start();
-    return upstream;
   }
 
   async #apply(config: GatewayConfig, hash: string): Promise<void> {
@@ -380,9 +380,9 @@ export class Gateway {
     if (differs('models')) await running.models.reconfigure(config.models);
     if (differs('sources')) await running.sources.apply(config.sources);
     if (differs('sync')) {
-      await running.upstream?.stop();
+      await running.remotes?.stop();
       await running.models.follow(config.sync.mlflow?.models ?? []);
-      running.upstream = await this.#startUpstream(running);
+      running.remotes = await this.#startRemotes(running);
     }
     this.#logger.info({ hash }, 'the new config is in force');
   }

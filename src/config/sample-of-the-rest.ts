@@ -330,5 +330,11 @@ export const SAMPLE_OF_THE_REST = {
       tls: { ca: '/etc/sm-edge/ca.pem' },
       models: [{ name: 'motor-vibration', for: { point: 'motor-2.bearing-de.acceleration' } }],
     },
+    sparkplug: {
+      broker: { url: 'mqtts://scada.example:8883', tls: { ca: '/etc/sm-edge/plant-ca.pem' } },
+      group: 'plant-3',
+      points: ['pump-*', 'motor-2.*'],
+      primaryHost: 'scada',
+    },
   },
 };

@@ -10,6 +10,7 @@ import type { ExternalBroker } from './config.js';
 import type { Message } from './intake.js';
 import { linkFault } from './link-fault.js';
 import type { MqttMetrics } from './mqtt-metrics.js';
+import type { OwnMessage } from './status-message.js';
 import { SubscriptionRecord } from './subscription-record.js';
 
 const RECONNECT: RetrySchedule = {
@@ -28,12 +29,6 @@ const STABLE_AFTER_MS = 10_000;
 const RETRY_REFUSED_MS = 60_000;
 
 const NOTHING_REFUSED = { refused: [] as string[], lowered: [] as string[] };
-
-/** A retained message of the gateway about itself. */
-export interface OwnMessage {
-  readonly topic: string;
-  readonly payload: string;
-}
 
 /** What is done with a link: what it subscribes, what becomes of messages, how it announces itself. */
 export interface LinkUse {
@@ -89,7 +84,14 @@ export class ClientLink {
           ...options,
           ...(will === undefined
             ? {}
-            : { will: { topic: will.topic, payload: Buffer.from(will.payload), qos: 1, retain: true } }),
+            : {
+                will: {
+                  topic: will.topic,
+                  payload: Buffer.from(will.payload as string),
+                  qos: 1,
+                  retain: will.retain ?? true,
+                },
+              }),
         },
         maxInFlight: broker.maxInFlight,
         releasePending: this.#releasePending,

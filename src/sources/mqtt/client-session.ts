@@ -7,6 +7,7 @@ import { Collector } from './collector.js';
 import type { Message } from './intake.js';
 import { notStored } from './link-fault.js';
 import type { MqttMetrics } from './mqtt-metrics.js';
+import type { OwnMessage } from './status-message.js';
 
 /** Payload bytes taken but not acknowledged at which no more is read from the broker. */
 const MAX_HELD_BYTES = 32 << 20;
@@ -130,9 +131,9 @@ export class ClientSession {
     });
   }
 
-  /** Publishes a retained message of this gateway; it is not kept for later where the link is gone. */
-  announce(topic: string, payload: string): void {
-    if (this.#client.connected) this.#client.publish(topic, payload, { qos: 0, retain: true });
+  /** Publishes what the gateway says about itself; it is not kept for later where the link is gone. */
+  announce({ topic, payload, retain = true }: OwnMessage): void {
+    this.publish(topic, Buffer.from(payload as string), { qos: 0, retain });
   }
 
   /** Publishes a message of this gateway; like all of its own, it is not kept for later where the link is gone. */
@@ -140,13 +141,24 @@ export class ClientSession {
     if (this.#client.connected) this.#client.publish(topic, payload, options);
   }
 
+  /** Bytes published that the network has not taken yet. */
+  get unsentBytes(): number {
+    return this.#client.stream?.writableLength ?? 0;
+  }
+
   /** Breaks the connection off: what is not acknowledged comes again. */
   fail(reason: SmEdgeError): void {
     this.#fail(reason);
   }
 
+  /** Ends the connection in order, for a reason of this gateway; a new one is made. */
+  async leave(reason: SmEdgeError, farewell: OwnMessage): Promise<void> {
+    this.#fault ??= reason;
+    await this.stop(farewell);
+  }
+
   /** Takes no more messages, hands over and acknowledges those under way, says good-bye. */
-  async stop(farewell?: { topic: string; payload: string }): Promise<void> {
+  async stop(farewell?: OwnMessage): Promise<void> {
     this.#stopping = true;
     const { clock } = this.#options.deps;
     await withDeadline(clock, 'mqtt drain', DRAIN_TIMEOUT_MS, this.#collector.drain()).catch(() => undefined);
@@ -163,7 +175,7 @@ export class ClientSession {
       Promise.race([released, this.#closed]),
     ).catch(() => undefined);
     if (!this.#client.connected) return this.#destroy();
-    if (farewell !== undefined) this.announce(farewell.topic, farewell.payload);
+    if (farewell !== undefined) this.announce(farewell);
     const ended = this.#client.endAsync(false).then(() => this.#closed);
     await withDeadline(clock, 'mqtt disconnect', DISCONNECT_TIMEOUT_MS, ended).catch(() => this.#destroy());
   }

@@ -1,11 +1,11 @@
 import type { Source, SourceDeps, SourceStatus } from '../part.js';
 import { StatusKeeper } from '../status.js';
-import { ClientLink, type OwnMessage } from './client-link.js';
+import { ClientLink } from './client-link.js';
 import { Condition } from './condition.js';
 import type { ExternalBroker, MqttConfig } from './config.js';
 import { Intake } from './intake.js';
 import { MqttMetrics } from './mqtt-metrics.js';
-import { statusMessage } from './status-message.js';
+import { type OwnMessage, statusMessage } from './status-message.js';
 
 /** A client of an external broker. */
 export class MqttClientSource implements Source {
@@ -37,7 +37,7 @@ export class MqttClientSource implements Source {
         opened: (session) => {
           intake.watch.start();
           const birth = this.#status('online');
-          if (birth !== undefined) session.announce(birth.topic, birth.payload);
+          if (birth !== undefined) session.announce(birth);
         },
         lost: () => intake.watch.stop(),
       },

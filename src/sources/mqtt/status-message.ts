@@ -1,5 +1,13 @@
 import type { SourceDeps } from '../part.js';
 
+/** A message of the gateway about itself. */
+export interface OwnMessage {
+  readonly topic: string;
+  readonly payload: string | Buffer;
+  /** Default true. */
+  readonly retain?: boolean;
+}
+
 /** The retained message by which this gateway says that it is there: birth (`online`), last will (`offline`), farewell (`stopped`). */
 export const statusMessage = (
   state: 'online' | 'offline' | 'stopped',

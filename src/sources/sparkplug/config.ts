@@ -9,7 +9,8 @@ import { scalarShape } from '../scalar.js';
 /** Names that every metric brings for the point template. */
 const ALWAYS = ['group', 'node', 'device'];
 
-const sparkplugId = (what: string) =>
+/** A group, edge node, device or host id (Eclipse Sparkplug 3.0.0, 4.2). */
+export const sparkplugId = (what: string) =>
   z
     .string()
     .min(1)

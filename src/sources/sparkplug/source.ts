@@ -1,9 +1,10 @@
 import { toSmEdgeError } from '../../base/errors.js';
-import { ClientLink, type OwnMessage } from '../mqtt/client-link.js';
+import { ClientLink } from '../mqtt/client-link.js';
 import type { ClientSession } from '../mqtt/client-session.js';
 import { Condition } from '../mqtt/condition.js';
 import type { Message } from '../mqtt/intake.js';
 import { MqttMetrics, type UnusableReason } from '../mqtt/mqtt-metrics.js';
+import type { OwnMessage } from '../mqtt/status-message.js';
 import type { Source, SourceDeps, SourceStatus } from '../part.js';
 import type { Decoded } from '../payloads/payload.js';
 import { StatusKeeper } from '../status.js';
