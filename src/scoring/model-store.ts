@@ -42,6 +42,7 @@ export const BUNDLED_MODELS_DIR = fileURLToPath(new URL('../../models', import.m
 
 const FILES = ['model.onnx', 'manifest.json'] as const;
 const STAGING = '.staging';
+const DISK_TAKES_NOTHING: ReadonlySet<string> = new Set(['EROFS', 'ENOSPC', 'EDQUOT', 'EIO']);
 /** More folders than this are no model store but a mistake. */
 const MAX_ENTRIES = 1000;
 
@@ -53,11 +54,18 @@ export class ModelStore {
     this.#options = options;
   }
 
-  /** Makes the local root, and removes what an interrupted admission left behind. */
+  /**
+   * Makes the local root, and removes what an interrupted admission left behind. On a disk that takes nothing now the
+   * models that are there can be used all the same.
+   */
   async open(): Promise<void> {
     const staging = join(this.#options.localDir, STAGING);
-    await rm(staging, { recursive: true, force: true });
-    await mkdir(staging, { recursive: true });
+    try {
+      await rm(staging, { recursive: true, force: true });
+      await mkdir(staging, { recursive: true });
+    } catch (thrown) {
+      if (!DISK_TAKES_NOTHING.has(String((thrown as NodeJS.ErrnoException).code))) throw thrown;
+    }
   }
 
   /** A new empty folder to download a model into; it is on the same file system as the store. */

@@ -20,7 +20,7 @@ import { makeReserve, useReserve } from './reserve-file.js';
 import { type RetentionRequest, type RetentionStep, retentionStep } from './retention.js';
 import type { AggregateRequest } from './rollups/aggregate.js';
 import type { PlotRequest } from './rollups/plot.js';
-import type { SqliteDatabase } from './sqlite.js';
+import { SqliteDatabase } from './sqlite.js';
 import { isPartlyChecked } from './start-check.js';
 import type { WireBatch } from './wire.js';
 import { Writer, writeError } from './writer.js';
@@ -104,19 +104,33 @@ class OpenStore {
   }
 
   retention(request: RetentionRequest, shedding: boolean): RetentionStep {
-    const done = retentionStep(this.#db, this.#path, request, shedding);
+    const step = () => retentionStep(this.#db, this.#path, request, shedding);
+    let done: RetentionStep;
+    try {
+      done = step();
+    } catch (thrown) {
+      // Deleting needs some room itself: that is what the reserve is for.
+      if ((thrown as { code?: unknown }).code !== 'SQLITE_FULL' || !useReserve(this.#path)) throw thrown;
+      done = step();
+    }
     if (!done.more) makeReserve(this.#path);
     return done;
   }
 
   close(): void {
     this.#salvage.close();
+    let keeper: SqliteDatabase | undefined;
     try {
       this.#db.pragma('wal_checkpoint(TRUNCATE)');
+      // The last connection deletes the log, unless it may not write; and without a log a database cannot be opened on
+      // a disk that is read-only (sqlite.org/wal.html, "Read-Only Databases").
+      keeper = new SqliteDatabase(this.#path, { readonly: true });
+      keeper.pragma('user_version');
     } catch {
       // On a disk that takes nothing the log stays: the next start reads it.
     } finally {
       this.#db.close();
+      keeper?.close();
       this.#lock.release();
     }
   }

@@ -152,6 +152,38 @@ describe.skipIf(!mountable)('a store on a small disk', () => {
   }, 60_000);
 });
 
+describe.skipIf(!mountable)('a store whose disk is read-only at the start', () => {
+  it('is opened after a clean stop, is read, and takes data once it is writable', async () => {
+    const disk = new SmallDisk('ext4', 32);
+    const folder = join(disk.folder, 'data');
+    const open = () => Store.open({ folder, clock: systemClock, metrics: new Metrics() });
+    const readings = (index: number) => [
+      {
+        point: 'm1.temperature',
+        timeMs: 1_000 + index,
+        value: index,
+        unit: 'degC',
+        quality: 'good' as const,
+      },
+    ];
+    let store = await open();
+    try {
+      await store.write({ readings: readings(1) });
+      await store.close();
+      expect(disk.remount('ro')).toBe(true);
+      store = await open();
+      expect(await store.readings('m1.temperature', 0, 2_000, 10)).toHaveLength(1);
+      await expect(store.write({ readings: readings(2) })).rejects.toMatchObject({ code: 'STORE_READONLY' });
+      expect(disk.remount('rw')).toBe(true);
+      await store.reopen();
+      await store.write({ readings: readings(2) });
+    } finally {
+      await store.close();
+      disk.remove();
+    }
+  }, 60_000);
+});
+
 const retention = (budgetBytes: number) => ({
   nowMs: 1_700_000_000_000,
   budgetBytes,
