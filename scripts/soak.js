@@ -22,6 +22,7 @@ const SOAKS = {
   'kill-mqtt': ['test/e2e/kill.test.ts', 200],
   'modbus-line': ['test/sources/modbus/rtu.test.ts', 100_000],
   'modbus-restart': ['test/sources/modbus/peers.test.ts', 20, 'after the server was restarted'],
+  'serial-frames': ['test/sources/serial/frames-soak.test.ts', 334_000],
   'modbus-frames': ['test/sources/modbus/frames.test.ts', 1_000_000],
   'mqtt-payloads': ['test/sources/mqtt/payload-fuzz.test.ts', 1_000_000],
 };
