@@ -46,15 +46,18 @@ const row = (cells: readonly string[]): string =>
 function sourceLine(source: SourceView, now: TopSnapshot, before: TopSnapshot | undefined): string {
   const old = before?.sources.find(({ id }) => id === source.id);
   const seconds = before === undefined ? 0 : (now.timeMs - before.timeMs) / 1000;
-  const rate = (kind: 'readings' | 'samples') =>
-    old === undefined || seconds <= 0 ? 0 : Math.max(0, (source[kind] - old[kind]) / seconds);
+  // A rate needs two looks.
+  const rate = (kind: 'readings' | 'samples', per: number) =>
+    old === undefined || seconds <= 0
+      ? '-'
+      : (Math.max(0, source[kind] - old[kind]) / seconds / per).toFixed(1);
   const since = duration((now.timeMs - source.sinceMs) / 1000);
   return row([
     source.id,
     source.type,
     source.state,
-    rate('readings').toFixed(1),
-    (rate('samples') / 1000).toFixed(1),
+    rate('readings', 1),
+    rate('samples', 1000),
     `${since}${source.reason === '' ? '' : `, ${source.reason}`}`,
   ]);
 }

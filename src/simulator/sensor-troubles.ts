@@ -17,7 +17,7 @@ export type WaveformPoint = keyof typeof WAVEFORMS;
 /** What a sensor shows whose cable is broken. */
 const DEAD_VALUE = 0;
 /** A sensor of too small a range cuts off here, in RMS values of the signal. */
-const CLIP_RMS = 1.2;
+const CLIP_RMS = 2;
 /** Share of a block that a loose plug leaves out. */
 const DROPOUT_SHARE = 0.25;
 /** A bias that has gone wrong, in the unit of the sensor. */
