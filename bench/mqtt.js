@@ -1,7 +1,8 @@
-// CPU cost of a message through the MQTT source: from the socket to the sink, which takes everything at once.
-// The store is measured elsewhere. Needs mosquitto for the rows of an external broker.
+// CPU cost of a message over MQTT. `to: sink`: through the source alone, to a sink that takes everything at once.
+// `to: store`: through a whole gateway, to the disk (JSON) or to the ring (waveforms). Needs mosquitto for the rows of
+// an external broker.
 import { fork, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -10,6 +11,8 @@ import { systemClock } from '#sm/base/clock.js';
 import { silentLogger } from '#sm/base/logger.js';
 import { Metrics } from '#sm/base/metrics.js';
 import { systemRandom } from '#sm/base/random.js';
+import { parseConfig } from '#sm/config/load.js';
+import { Gateway } from '#sm/gateway.js';
 import { mqttPart } from '#sm/sources/mqtt/index.js';
 
 const JSON_MESSAGE = Buffer.from(
@@ -102,8 +105,64 @@ async function measure(publisher, kind, broker, url, qos) {
   return {
     broker: url === undefined ? 'embedded' : 'mosquitto',
     kind,
+    to: 'sink',
     qos,
     cpuUsPerMessage: Number(((user + system) / messages).toFixed(1)),
+    messagesPerSecond: Math.round(messages / durationS),
+  };
+}
+
+/** CPU time of the main thread, microseconds (proc(5): utime and stime, in ticks of 10 ms). */
+function mainThreadUs() {
+  const fields = readFileSync(`/proc/self/task/${process.pid}/stat`, 'utf8').split(') ')[1].split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10_000;
+}
+
+/** The same through a whole gateway: intake, board, alarms, store; features and scores are made in other threads. */
+async function measureGateway(publisher, kind, url, qos) {
+  const folder = mkdtempSync(path.join(tmpdir(), 'sm-edge-bench-gateway-'));
+  const text = JSON.stringify({
+    gateway: { id: 'bench' },
+    storage: { path: folder },
+    sources: [{ id: 'bench', type: 'mqtt', broker: { url, version: 4 }, subscriptions: SUBSCRIPTIONS(qos) }],
+  });
+  const { config, hash } = parseConfig('bench.yaml', text, {});
+  const gateway = new Gateway({
+    config,
+    configHash: hash,
+    clock: systemClock,
+    random: systemRandom,
+    logger: silentLogger,
+  });
+  await gateway.start();
+  const taken = () => {
+    const [source] = gateway.snapshot().sources;
+    return source.readings + source.blocks;
+  };
+  await until(() => gateway.snapshot().sources[0]?.state === 'good');
+  const { messages } = KINDS[kind];
+  const run = async (n) => {
+    const wanted = taken() + n;
+    publisher.send({ url, kind, qos, messages: n });
+    await until(() => taken() >= wanted);
+  };
+  await run(messages / 4);
+  const cpu = process.cpuUsage();
+  const mainUs = mainThreadUs();
+  const startMs = performance.now();
+  await run(messages);
+  const { user, system } = process.cpuUsage(cpu);
+  const durationS = (performance.now() - startMs) / 1000;
+  const ofMainUs = mainThreadUs() - mainUs;
+  await gateway.stop();
+  rmSync(folder, { recursive: true, force: true });
+  return {
+    broker: 'mosquitto',
+    kind,
+    to: kind.startsWith('json') ? 'store' : 'ring',
+    qos,
+    cpuUsPerMessage: Number(((user + system) / messages).toFixed(1)),
+    mainThreadUsPerMessage: Number((ofMainUs / messages).toFixed(1)),
     messagesPerSecond: Math.round(messages / durationS),
   };
 }
@@ -130,6 +189,7 @@ export async function bench() {
       if (url !== undefined) results.push(await measure(publisher, kind, { url }, url, qos));
       const embedded = { embedded: { listen: '127.0.0.1:0' } };
       results.push(await measure(publisher, kind, embedded, undefined, qos));
+      if (url !== undefined) results.push(await measureGateway(publisher, kind, url, qos));
     }
   }
   publisher.kill();

@@ -226,6 +226,31 @@ it.skipIf(!hasMosquitto()).each([4, 5] as const)(
   },
 );
 
+it.skipIf(!hasMosquitto())('serves several brokers: one that is away touches no other', async () => {
+  const brokers = await Promise.all([Mosquitto.start(), Mosquitto.start()]);
+  const started = await Promise.all(
+    brokers.map(({ url }) => startSource({ broker: { url }, subscriptions: [COUNT] })),
+  );
+  const [first, second] = started as [Started, Started];
+  const clients = await Promise.all(brokers.map(({ url }) => publisher(url)));
+  try {
+    await Promise.all(started.map(({ source }) => isGood(source)));
+    await clients[0]!.publishAsync('count/a', '1', { qos: 1 });
+    await clients[1]!.publishAsync('count/b', '2', { qos: 1 });
+    await until(() => expect(first.sink.readings.map(({ point }) => point)).toEqual(['a.count']));
+    await brokers[0]!.down('SIGKILL');
+    await until(() => expect(first.source.status.state).not.toBe('good'));
+    await clients[1]!.publishAsync('count/b', '3', { qos: 1 });
+    await until(() => expect(second.sink.readings.map(({ value }) => value)).toEqual([2, 3]));
+    expect(second.source.status.state).toBe('good');
+    expect(second.statuses.filter(({ state }) => state === 'degraded')).toEqual([]);
+  } finally {
+    for (const client of clients) await client.endAsync(true);
+    for (const { source } of started) await source.stop();
+    for (const broker of brokers) await broker.stop();
+  }
+});
+
 // mosquitto's access list lets every SUBSCRIBE pass; aedes can refuse one.
 it('is degraded by a refused subscription and serves the others', async () => {
   const aedes = await Aedes.createBroker({
