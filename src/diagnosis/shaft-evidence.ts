@@ -1,5 +1,5 @@
 import { type LineSpectrum, lineNear } from '../features/line-spectrum.js';
-import type { ShaftSpeed } from '../features/shaft-speed.js';
+import { type ShaftSpeed, SPEED_RANGE } from '../features/shaft-speed.js';
 import { type AnalysisSpec, isSound } from '../features/spec.js';
 import { vibrationUnit } from '../features/units.js';
 import type { Evidence, Fault } from './diagnosis.js';
@@ -28,6 +28,8 @@ const QUIET_MM_PER_S = 0.28;
 /** Misalignment and looseness are called only from here on, mm/s RMS (zone A of small machines ends at 0.71). */
 const NOTICEABLE_MM_PER_S = 0.71;
 const ORDERS = 10;
+/** Share of the mean square velocity from which a line near the declared speed is the shaft's, though it stands alone. */
+const LONE_SHARE = 0.6;
 /** ISO 20816-1: from 10 Hz on, from 2 Hz below 600 rpm. */
 const LOW_HZ = 10;
 const LOW_HZ_SLOW = 2;
@@ -42,25 +44,29 @@ interface VelocityLine {
   readonly ratio: number;
 }
 
-/** The fault that the shaft's orders show, if they show one. Needs a certain speed and a known unit. */
+/**
+ * The fault that the shaft's orders show, if they show one, in a known unit. Without a certain speed only unbalance can be
+ * told: where one line within reach of the declared speed is nearly all of the vibration, it is the shaft's own.
+ */
 export function shaftEvidence(
   vibration: LineSpectrum,
   speed: ShaftSpeed,
   spec: AnalysisSpec,
 ): ShaftEvidence | undefined {
   const unit = vibrationUnit(spec.unit);
-  if (!speed.certain || unit === undefined || isSound(spec)) return undefined;
+  if (unit === undefined || isSound(spec)) return undefined;
+  const shaftHz = speed.certain ? speed.shaftHz : strongestNear(vibration, speed.declaredHz);
   const exponent = { acceleration: -1, velocity: 0, displacement: 1 }[unit.kind];
   const toVelocity = (amplitude: number, hz: number) =>
     (amplitude / Math.SQRT2) * (2 * Math.PI * hz) ** exponent * unit.toSi * 1e3;
   const lineAt = (order: number): VelocityLine => {
-    const { frequencyHz, ratio } = lineNear(vibration, order * speed.shaftHz);
+    const { frequencyHz, ratio } = lineNear(vibration, order * shaftHz);
     const amplitude = lineAmplitude(vibration, frequencyHz);
     return { order, frequencyHz, ratio, velocity: ratio > 0 ? toVelocity(amplitude, frequencyHz) : 0 };
   };
   const orders = Array.from({ length: ORDERS }, (_, i) => lineAt(i + 1));
   const total = Math.sqrt(
-    overallMeanSquare(vibration, toVelocity, speed.shaftHz < SLOW_HZ ? LOW_HZ_SLOW : LOW_HZ),
+    overallMeanSquare(vibration, toVelocity, shaftHz < SLOW_HZ ? LOW_HZ_SLOW : LOW_HZ),
   );
   const describe = (line: VelocityLine): Evidence => ({
     feature: `order.${line.order}x`,
@@ -75,6 +81,16 @@ export function shaftEvidence(
   const share = (line: VelocityLine) => (line.velocity / total) ** 2;
   const [first, second] = [orders[0]!, orders[1]!];
   const strongest = orders.reduce((top, next) => (next.velocity > top.velocity ? next : top));
+  const isUnbalance =
+    strongest === first &&
+    first.ratio >= CLEAR_RATIO &&
+    second.velocity < SECOND_OF_UNBALANCE * first.velocity &&
+    first.velocity ** 2 >= orders.slice(1).reduce((sum, { velocity }) => sum + velocity ** 2, 0);
+  if (!speed.certain) {
+    return isUnbalance && first.velocity >= NOTICEABLE_MM_PER_S && share(first) >= LONE_SHARE
+      ? { fault: 'unbalance', confidence: 0.7 * share(first) ** 0.25, lines: [describe(first)] }
+      : undefined;
+  }
   if (total >= NOTICEABLE_MM_PER_S && clear.length >= LOOSE_ORDERS && halves.length >= LOOSE_HALF_ORDERS) {
     const confidence = Math.min(0.9, (clear.length + halves.length) / 16);
     return { fault: 'looseness', confidence, lines: [...halves, ...clear].map(describe) };
@@ -92,19 +108,20 @@ export function shaftEvidence(
       lines: [second, first].map(describe),
     };
   }
-  if (
-    strongest === first &&
-    first.ratio >= CLEAR_RATIO &&
-    first.velocity >= QUIET_MM_PER_S &&
-    second.velocity < SECOND_OF_UNBALANCE * first.velocity &&
-    first.velocity ** 2 >= orders.slice(1).reduce((sum, { velocity }) => sum + velocity ** 2, 0) &&
-    share(first) >= DOMINANT_SHARE
-  ) {
+  if (isUnbalance && first.velocity >= QUIET_MM_PER_S && share(first) >= DOMINANT_SHARE) {
     // Most sound rotors have a little of it.
     const severity = total < NOTICEABLE_MM_PER_S ? 0.5 : 0.9;
     return { fault: 'unbalance', confidence: share(first) ** 0.25 * severity, lines: [describe(first)] };
   }
   return undefined;
+}
+
+/** Frequency of the strongest line within reach of the declared speed. */
+function strongestNear({ amplitude, binHz }: LineSpectrum, declaredHz: number): number {
+  const last = Math.min(amplitude.length - 1, Math.floor((declaredHz * (1 + SPEED_RANGE)) / binHz));
+  let best = Math.max(1, Math.ceil((declaredHz * (1 - SPEED_RANGE)) / binHz));
+  for (let k = best; k <= last; k++) if (amplitude[k]! > amplitude[best]!) best = k;
+  return best * binHz;
 }
 
 /** Amplitude of the sine at a frequency: power summed over the Hann window's main lobe, over its noise bandwidth. */
