@@ -55,4 +55,9 @@ describe('machines drawn at random', { timeout: 60_000 }, () => {
     expect(right + normal + unknown).toBe(6);
     expect(right).toBeGreaterThanOrEqual(5);
   });
+
+  it('an unbalanced shaft that shows no other order', async () => {
+    // Without a second order the speed is not certain.
+    expect(await verdicts('unbalance', [16, 20, 28])).toEqual({ unbalance: 3 });
+  });
 });
