@@ -65,9 +65,7 @@ export function shaftEvidence(
     return { order, frequencyHz, ratio, velocity: ratio > 0 ? toVelocity(amplitude, frequencyHz) : 0 };
   };
   const orders = Array.from({ length: ORDERS }, (_, i) => lineAt(i + 1));
-  const total = Math.sqrt(
-    overallMeanSquare(vibration, toVelocity, shaftHz < SLOW_HZ ? LOW_HZ_SLOW : LOW_HZ),
-  );
+  const total = Math.sqrt(overallMeanSquare(vibration, toVelocity, shaftHz < SLOW_HZ ? LOW_HZ_SLOW : LOW_HZ));
   const describe = (line: VelocityLine): Evidence => ({
     feature: `order.${line.order}x`,
     frequencyHz: line.frequencyHz,
