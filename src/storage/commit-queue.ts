@@ -7,6 +7,7 @@ import { toWire, type WireBatch, wireBytes } from './wire.js';
 interface Waiting {
   readonly batch: WireBatch;
   readonly bytes: number;
+  readonly relaxed: boolean;
   resolve(): void;
   reject(error: SmEdgeError): void;
 }
@@ -18,6 +19,10 @@ export interface CommitQueueOptions {
   readonly commit: (batches: readonly WireBatch[]) => Promise<readonly (ErrorRecord | undefined)[]>;
   /** Pause between two commits, milliseconds: what arrives in it shares one fsync, which spares the flash. */
   readonly intervalMs: number;
+  /** What nobody waits for may wait this long for company, milliseconds. */
+  readonly relaxedMs?: number;
+  /** A commit takes no more than this, but one batch at least, and what has grown to this waits for no company. */
+  readonly maxCommitBytes?: number;
   readonly maxBatches: number;
   readonly maxBytes: number;
 }
@@ -31,15 +36,20 @@ export class CommitQueue {
   readonly #metrics;
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
+  /** How many of those that wait are waited for. */
+  #urgent = 0;
   /** The loop, while there is something to write. */
   #running: Promise<void> | undefined;
   #draining = false;
   #endPause: () => void = () => undefined;
+  /** Ends the wait for company, which is not the pause between two commits. */
+  #endCompany: () => void = () => undefined;
 
   constructor(options: CommitQueueOptions) {
     this.#options = options;
     const { metrics } = options;
     this.#metrics = {
+      batches: metrics.counter('sm_edge_storage_batches_total', 'Batches taken into the write queue.'),
       commits: metrics.counter('sm_edge_storage_commits_total', 'Commits; each is one fsync.'),
       refused: metrics.counter(
         'sm_edge_storage_refused_total',
@@ -61,8 +71,11 @@ export class CommitQueue {
     return Math.max(this.#waiting.length / maxBatches, this.#waitingBytes / maxBytes);
   }
 
-  /** Resolves after the commit that holds the batch. */
-  write(written: WriteBatch): Promise<void> {
+  /**
+   * Resolves after the commit that holds the batch.
+   * @param relaxed nobody waits for it: it may wait for others to share its commit
+   */
+  write(written: WriteBatch, relaxed = false): Promise<void> {
     const batch = toWire(written);
     const bytes = wireBytes(batch);
     const { maxBatches, maxBytes } = this.#options;
@@ -79,10 +92,13 @@ export class CommitQueue {
       );
     }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ batch, bytes, resolve, reject });
+      this.#waiting.push({ batch, bytes, relaxed, resolve, reject });
       this.#waitingBytes += bytes;
+      if (!relaxed) this.#urgent++;
+      this.#metrics.batches.inc();
       this.#metrics.queued.set(this.#waitingBytes);
       this.#running ??= this.#run();
+      if (!this.#mayWait()) this.#endCompany();
     });
   }
 
@@ -90,6 +106,7 @@ export class CommitQueue {
   async drain(): Promise<void> {
     this.#draining = true;
     this.#endPause();
+    this.#endCompany();
     while (this.#running !== undefined) await this.#running;
   }
 
@@ -98,8 +115,8 @@ export class CommitQueue {
     // What is written in the same turn of the event loop goes into the first commit together.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
-      const taken = this.#waiting;
-      this.#waiting = [];
+      if (this.#mayWait()) await this.#company();
+      const taken = this.#take();
       const startMs = clock.monotonicMs();
       try {
         const results = await commit(taken.map(({ batch }) => batch));
@@ -121,6 +138,44 @@ export class CommitQueue {
       }
     }
     this.#running = undefined;
+  }
+
+  #take(): readonly Waiting[] {
+    const { maxCommitBytes = Number.POSITIVE_INFINITY } = this.#options;
+    let bytes = 0;
+    let count = 0;
+    for (const waiting of this.#waiting) {
+      bytes += waiting.bytes;
+      if (count > 0 && bytes > maxCommitBytes) break;
+      count++;
+    }
+    const taken = this.#waiting.splice(0, count);
+    for (const { relaxed } of taken) if (!relaxed) this.#urgent--;
+    return taken;
+  }
+
+  /** Whether nobody waits for what is here, and it is little. */
+  #mayWait(): boolean {
+    const { relaxedMs = 0, maxCommitBytes = Number.POSITIVE_INFINITY, maxBatches } = this.#options;
+    return (
+      relaxedMs > 0 &&
+      !this.#draining &&
+      this.#waitingBytes < maxCommitBytes &&
+      this.#waiting.length < maxBatches / 2 &&
+      this.#urgent === 0
+    );
+  }
+
+  async #company(): Promise<void> {
+    const { clock, relaxedMs = 0 } = this.#options;
+    await new Promise<void>((resolve) => {
+      const timer = clock.setTimer('wait for company', relaxedMs, () => resolve());
+      this.#endCompany = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+    this.#endCompany = () => undefined;
   }
 
   #settle({ resolve, reject }: Waiting, error: ErrorRecord | SmEdgeError | undefined): void {

@@ -17,6 +17,9 @@ export const storageConfigSchema = z
         waveforms: keep('1d', 'raw waveforms'),
         readings: keep('365d', 'readings'),
         features: keep('365d', 'features and scores'),
+        minutes: keep('365d', 'aggregates of readings by minute'),
+        hours: keep('3650d', 'aggregates of readings by hour'),
+        days: keep('3650d', 'aggregates of readings by day'),
         events: keep('3650d', 'events'),
       })
       .prefault({})

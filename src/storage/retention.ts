@@ -1,6 +1,8 @@
 import { statSync } from 'node:fs';
+import { LEVELS, type Level, slotOf } from './rollups/levels.js';
 import { toUs } from './rows.js';
 import type { SqliteDatabase } from './sqlite.js';
+import { threadWrittenBytes } from './write-meter.js';
 
 export interface RetentionRequest {
   readonly nowMs: number;
@@ -10,6 +12,10 @@ export interface RetentionRequest {
     readonly readings: number;
     readonly features: number;
     readonly events: number;
+    /** Continuous aggregates by minute, hour and day. */
+    readonly minutes: number;
+    readonly hours: number;
+    readonly days: number;
   };
 }
 
@@ -20,6 +26,8 @@ export interface RetentionResult {
   readonly shed: Readonly<Record<string, number>>;
   /** True where even shedding everything that may go left too much. */
   readonly overBudget: boolean;
+  /** Written to the disk by the storage thread since its start; undefined where the kernel does not tell. */
+  readonly writtenBytes: number | undefined;
 }
 
 /** One step of retention; `shedding` is handed to the next one. */
@@ -33,11 +41,13 @@ const SHED_FROM = 0.9;
 const SHED_TO = 0.85;
 
 /** What may be shed when the space runs out, in this order. Events, alarms and the outbox are not in it. */
-const SHEDDABLE = ['waveforms', 'readings', 'features', 'scores'] as const;
+const SHEDDABLE = ['waveforms', 'readings', 'features', 'scores', 'minutes', 'hours', 'days'] as const;
 type Sheddable = (typeof SHEDDABLE)[number];
 
 /** Entries of one delete (waveforms, chunks): some ten milliseconds, so that a commit of live data does not wait long. */
 const SLICE = 200;
+/** Entries that a step of shedding takes at least, where there are as many. */
+const LEAST_SHED = 12;
 const EVENT_SLICE = 1_000;
 /** Pages given back to the file system at a time. */
 const VACUUM_PAGES = 1_000;
@@ -85,13 +95,24 @@ export function retentionStep(
   }
   db.pragma(`incremental_vacuum(${VACUUM_PAGES})`);
   if (!more) db.pragma('wal_checkpoint(PASSIVE)');
-  return { bytes, aged, shed, overBudget: bytes > budgetBytes, more, shedding: isShedding && more };
+  return {
+    bytes,
+    aged,
+    shed,
+    overBudget: bytes > budgetBytes,
+    more,
+    shedding: isShedding && more,
+    writtenBytes: threadWrittenBytes(),
+  };
 }
 
 interface Deleted {
   readonly entries: number;
   readonly rows: number;
 }
+
+const LEVEL_OF = { minutes: LEVELS[0], hours: LEVELS[1], days: LEVELS[2] } as const;
+const levelOf = (kind: Sheddable): Level | undefined => (LEVEL_OF as Partial<Record<Sheddable, Level>>)[kind];
 
 /** At most a slice of what ends before a time; a chunk goes when its newest row is too old. */
 function deleteBefore(db: SqliteDatabase, kind: Sheddable, beforeUs: number): Deleted {
@@ -102,6 +123,17 @@ function deleteBefore(db: SqliteDatabase, kind: Sheddable, beforeUs: number): De
            (SELECT id FROM waveforms WHERE point_id IN (SELECT id FROM points) AND start_us < ? LIMIT ${SLICE})`,
       )
       .run(beforeUs);
+    return { entries: changes, rows: changes };
+  }
+  const level = levelOf(kind);
+  if (level !== undefined) {
+    const { changes } = db
+      .prepare(
+        `DELETE FROM rollups WHERE rowid IN
+           (SELECT r.rowid FROM series s CROSS JOIN rollups r ON r.series_id = s.id
+            WHERE r.level = ? AND r.slot < ? LIMIT ${SLICE})`,
+      )
+      .run(level.number, slotOf(level, beforeUs));
     return { entries: changes, rows: changes };
   }
   const counts = db
@@ -115,13 +147,13 @@ function deleteBefore(db: SqliteDatabase, kind: Sheddable, beforeUs: number): De
   return { entries: counts.length, rows: counts.reduce((sum, count) => sum + count, 0) };
 }
 
-/** About a slice of the oldest over all points, found without a look at the rest. */
+/** The oldest over all points, a slice at most for each span, found without a look at the rest. */
 function deleteOldest(db: SqliteDatabase, kind: Sheddable): Deleted {
   const oldestUs = oldest(db, kind);
   if (oldestUs === null) return { entries: 0, rows: 0 };
   let entries = 0;
   let rows = 0;
-  for (let spanUs = FIRST_SPAN_US; entries < SLICE / 2 && spanUs < 1e16; spanUs *= 4) {
+  for (let spanUs = FIRST_SPAN_US; entries < LEAST_SHED && spanUs < 1e16; spanUs *= 4) {
     const deleted = deleteBefore(db, kind, oldestUs + spanUs);
     entries += deleted.entries;
     rows += deleted.rows;
@@ -138,6 +170,17 @@ function oldest(db: SqliteDatabase, kind: Sheddable): number | null {
       )
       .pluck()
       .get() as number | null;
+  }
+  const level = levelOf(kind);
+  if (level !== undefined) {
+    const slot = db
+      .prepare(
+        `SELECT min(oldest) FROM
+           (SELECT (SELECT min(slot) FROM rollups WHERE series_id = s.id AND level = ?) AS oldest FROM series s)`,
+      )
+      .pluck()
+      .get(level.number) as number | null;
+    return slot === null ? null : (slot + 1) * level.perRow * level.widthUs;
   }
   return db
     .prepare(

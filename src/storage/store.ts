@@ -19,6 +19,7 @@ import type { BlockRow, FeatureRow, ReadingColumns, ScoreRow, WriteBatch } from 
 import { StoredOutbox } from './stored-outbox.js';
 import type { WireBatch } from './wire.js';
 import type { CommitAnswer, OpenRequest, ReplaceRequest } from './worker.js';
+import { WriteMeter } from './write-meter.js';
 
 export type { Aggregates } from './rollups/aggregate.js';
 export type { Plot } from './rollups/plot.js';
@@ -37,6 +38,10 @@ export interface StoreOptions {
 
 /** A pause that nobody feels and that makes many small writes one fsync, milliseconds. */
 const COMMIT_INTERVAL_MS = 10;
+/** Readings that nobody waits for, features and scores: one commit a second is a tenth of the flash wear of ten. */
+const RELAXED_MS = 1_000;
+/** A commit this large takes some tenths of a second; more would keep those that wait for an answer too long. */
+const MAX_COMMIT_BYTES = 8 * 2 ** 20;
 const MAX_WAITING_BATCHES = 20_000;
 const MAX_WAITING_BYTES = 64 * 2 ** 20;
 /** What is kept in memory while the disk takes nothing. */
@@ -56,6 +61,8 @@ const DAMAGED = 'STORE_DAMAGED';
 interface OpenResult {
   readonly isPartlyChecked: boolean;
 }
+/** Sealed at the latest after this, so that a slow point has chunks too, milliseconds. */
+const SEAL_AFTER_MS = 3_600_000;
 /** Steps of one call of retention; what is left goes with the next. */
 const MAX_RETENTION_STEPS = 1_000;
 
@@ -72,6 +79,7 @@ export class Store {
   readonly #options: StoreOptions;
   readonly #path: string;
   readonly #sealFailures;
+  readonly #writeMeter: WriteMeter;
   /** When files were replaced, monotonic milliseconds. */
   #replacedMs: number[] = [];
   #replacing: Promise<void> | undefined;
@@ -95,6 +103,7 @@ export class Store {
         this.#opened = undefined;
       },
     });
+    this.#writeMeter = new WriteMeter(metrics);
     this.#sealFailures = metrics.counter(
       'sm_edge_storage_seal_failures_total',
       'Times that the newest rows could not be moved into chunks; they are tried again.',
@@ -105,6 +114,8 @@ export class Store {
       metrics,
       commit: (batches) => this.#commit(batches),
       intervalMs: COMMIT_INTERVAL_MS,
+      relaxedMs: RELAXED_MS,
+      maxCommitBytes: MAX_COMMIT_BYTES,
       maxBatches: MAX_WAITING_BATCHES,
       maxBytes: MAX_WAITING_BYTES,
     });
@@ -124,6 +135,7 @@ export class Store {
 
   /** The tail on its way into chunks, step by step, with commits of live data between. */
   #sealing: Promise<void> | undefined;
+  #sealedMs = 0;
 
   #opened: Promise<OpenResult> | undefined;
 
@@ -267,6 +279,11 @@ export class Store {
 
   /** Deletes what is too old, then what does not fit the budget, in short steps between which live data are written. */
   async retention(request: RetentionRequest): Promise<RetentionResult> {
+    const nowMs = this.#options.clock.monotonicMs();
+    if (nowMs - this.#sealedMs >= SEAL_AFTER_MS) {
+      this.#sealedMs = nowMs;
+      await this.seal();
+    }
     const aged: Record<string, number> = {};
     const shed: Record<string, number> = {};
     let shedding = false;
@@ -275,8 +292,9 @@ export class Store {
       addTo(aged, done.aged);
       addTo(shed, done.shed);
       shedding = done.shedding;
-      if (!done.more || step >= MAX_RETENTION_STEPS)
-        return { bytes: done.bytes, aged, shed, overBudget: done.overBudget };
+      if (done.more && step < MAX_RETENTION_STEPS) continue;
+      this.#writeMeter.sample(this.#options.clock.monotonicMs(), done.writtenBytes);
+      return { ...done, aged, shed };
     }
   }
 

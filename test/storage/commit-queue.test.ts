@@ -120,3 +120,44 @@ describe('group commit', () => {
     await kept;
   });
 });
+
+describe('what nobody waits for', () => {
+  it('waits for company, until somebody waits, it has grown, its time is up or the queue drains', async () => {
+    const clock = new ManualClock();
+    const { queue, commits, turn } = setUp({ clock, relaxedMs: 1_000, maxCommitBytes: 450, maxBatches: 50 });
+    const relaxed = (key: string) => queue.write(batch(key), true);
+    const names = () => commits.map((commit) => commit.names);
+    const endLast = async () => {
+      commits.at(-1)!.end();
+      await turn();
+    };
+    relaxed('a');
+    await turn();
+    clock.advance(999);
+    await turn();
+    expect(names()).toEqual([]);
+    clock.advance(1);
+    await turn();
+    expect(names()).toEqual([['a']]);
+    await endLast();
+
+    relaxed('b');
+    await turn();
+    queue.write(batch('c'));
+    await turn();
+    expect(names().at(-1)).toEqual(['b', 'c']);
+    await endLast();
+
+    // A batch counts some 200 bytes: the third is one too many for a commit.
+    for (const key of ['d', 'e', 'f']) relaxed(key);
+    await turn();
+    expect(names().at(-1)).toEqual(['d', 'e']);
+    await endLast();
+    expect(commits).toHaveLength(3);
+    const drained = queue.drain();
+    await turn();
+    expect(names().at(-1)).toEqual(['f']);
+    commits.at(-1)!.end();
+    await drained;
+  });
+});

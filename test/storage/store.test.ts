@@ -117,6 +117,53 @@ describe('readings', () => {
   });
 });
 
+describe('readings by column', () => {
+  const columns = (count: number) => ({
+    point: 'pump-1.temperature',
+    unit: 'degC',
+    timesUs: Float64Array.from({ length: count }, (_, i) => 1e15 + i * 1e6),
+    values: Float64Array.from({ length: count }, (_, i) => i / 10),
+    codes: new Uint8Array(count),
+  });
+
+  it('come back as they went in, in either form', async () => {
+    const store = await (await StoreFolder.create()).open();
+    const stored = columns(10_000);
+    await store.write({ readingColumns: [stored] });
+    expect(await store.readingColumns('pump-1.temperature', ...EVER)).toEqual([stored]);
+    const rows = await store.readings('pump-1.temperature', 1e12 + 2_000, 1e12 + 4_000, 10);
+    expect(rows).toEqual([reading(1e12 + 2_000, 0.2), reading(1e12 + 3_000, 0.3)]);
+    expect(await store.lastReadings(['pump-2.x', 'pump-1.temperature'])).toEqual([
+      reading(1e12 + 9_999_000, 999.9),
+    ]);
+    await store.write({ readings: [reading(2e12, 5)] });
+    expect(await store.lastReadings(['pump-1.temperature'])).toEqual([reading(2e12, 5)]);
+    const [line] = await store.plot({
+      point: 'pump-1.temperature',
+      fromMs: EVER[0],
+      toMs: 1.5e12,
+      points: 100,
+      method: 'lttb',
+    });
+    expect(line).toMatchObject({ unit: 'degC', level: 'raw' });
+    expect(line!.values).toHaveLength(100);
+  });
+
+  it('are refused for good where the columns do not fit each other, or a time is none', async () => {
+    const store = await (await StoreFolder.create()).open();
+    const wrong = [
+      { ...columns(10), codes: new Uint8Array(9) },
+      { ...columns(1), timesUs: Float64Array.of(Number.NaN) },
+    ];
+    for (const one of wrong)
+      await expect(store.write({ readingColumns: [one] })).rejects.toMatchObject({ retryable: false });
+    await expect(store.write({ readings: [reading(Number.NaN, 1)] })).rejects.toMatchObject({
+      retryable: false,
+    });
+    expect(await store.counts()).toMatchObject({ readings: 0 });
+  });
+});
+
 describe('waveforms', () => {
   it('come back sample by sample', async () => {
     const store = await (await StoreFolder.create()).open();

@@ -71,6 +71,7 @@ export class ChunkStore {
   /** Rows of one series; in a transaction, which `settle` follows. Returns nothing: sealed is told by `onAdded`. */
   append(series: Series, rows: Columns): void {
     const count = rowCount(rows);
+    checkColumns(rows);
     if (count === 0) return;
     if (count >= DIRECT_ROWS && !series.shape.replaces) {
       this.#merge(series, inOrder(rows, false));
@@ -85,6 +86,7 @@ export class ChunkStore {
 
   /** One reading; in a transaction. It is in the log after `flush`. */
   appendReading(seriesId: number, timeUs: number, value: number, code: number): void {
+    if (!Number.isSafeInteger(timeUs)) throw new RangeError(`a time of ${timeUs} microseconds`);
     this.#mixed.push(seriesId, timeUs, value, code);
   }
 
@@ -209,4 +211,12 @@ export class ChunkStore {
     this.#live.set(seriesId, buffer);
     return buffer;
   }
+}
+
+function checkColumns({ timesUs, doubles, codes, texts }: Columns): void {
+  const { length } = timesUs;
+  if ([...doubles, ...codes, ...texts].some((column) => column.length !== length))
+    throw new RangeError('columns of different lengths');
+  for (const timeUs of timesUs)
+    if (!Number.isSafeInteger(timeUs)) throw new RangeError(`a time of ${timeUs} microseconds`);
 }
