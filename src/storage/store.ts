@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.js';
 import { type ErrorRecord, SmEdgeError, toErrorRecord, toSmEdgeError } from '../base/errors.js';
 import type { Metrics } from '../base/metrics.js';
 import { WorkerClient } from '../base/worker-call.js';
-import type { DeadLetter, EventJournal, JournaledEvent } from '../events/journal.js';
+import type { EventJournal } from '../events/journal.js';
 import type { Reading } from '../signals/reading.js';
 import type { Span } from './chunks/queries.js';
 import { CommitQueue } from './commit-queue.js';
@@ -16,6 +16,7 @@ import type { RetentionRequest, RetentionResult, RetentionStep } from './retenti
 import type { AggregateRequest, Aggregates } from './rollups/aggregate.js';
 import type { Plot, PlotRequest } from './rollups/plot.js';
 import type { BlockRow, FeatureRow, ReadingColumns, ScoreRow, WriteBatch } from './rows.js';
+import { storedJournal } from './stored-journal.js';
 import { StoredOutbox } from './stored-outbox.js';
 import type { WireBatch } from './wire.js';
 import type { CommitAnswer, OpenRequest, ReplaceRequest } from './worker.js';
@@ -38,8 +39,8 @@ export interface StoreOptions {
 
 /** A pause that nobody feels and that makes many small writes one fsync, milliseconds. */
 const COMMIT_INTERVAL_MS = 10;
-/** Readings that nobody waits for, features and scores: one commit a second is a tenth of the flash wear of ten. */
-const RELAXED_MS = 1_000;
+/** Readings that nobody waits for, features and scores: four commits a second in place of up to a hundred. */
+const RELAXED_MS = 250;
 /** A commit this large takes some tenths of a second; more would keep those that wait for an answer too long. */
 const MAX_COMMIT_BYTES = 8 * 2 ** 20;
 const MAX_WAITING_BATCHES = 20_000;
@@ -122,10 +123,10 @@ export class Store {
     this.#held = new HeldWrites({
       clock,
       metrics,
-      write: (batch) => this.write(batch),
+      write: (batch) => this.#queue.write(batch, true),
       maxBytes: MAX_HELD_BYTES,
     });
-    this.journal = this.#journal();
+    this.journal = storedJournal((method, argument) => this.#call(method, argument));
     this.outbox = new StoredOutbox(
       (batch) => this.write(batch),
       (method, argument) => this.#call(method, argument),
@@ -387,25 +388,6 @@ export class Store {
 
   #stamp(): string {
     return new Date(this.#options.clock.nowMs()).toISOString().replace(/[:.]/g, '-');
-  }
-
-  #journal(): EventJournal {
-    return {
-      read: (afterSeq, limit) => this.#call<JournaledEvent[]>('journal', { afterSeq, limit }),
-      head: () => this.#call<number>('journalHead', undefined),
-      cursor: (subscriber) => this.#call<number | undefined>('cursor', subscriber),
-      advance: (subscriber, seq) => this.#call<void>('advance', { subscriber, seq }),
-      bury: (subscriber, journaled, error, diedMs) =>
-        this.#call<void>('bury', { subscriber, journaled, error, diedMs }),
-      find: (query) => this.#call<JournaledEvent[]>('findEvents', query),
-      deadLetters: (limit, subscriber) => this.#call<DeadLetter[]>('deadLetters', { limit, subscriber }),
-      deadLetter: (id) => this.#call<DeadLetter | undefined>('deadLetter', id),
-      countDeadLetters: () => this.#call<Record<string, number>>('countDeadLetters', undefined),
-      isConsumed: (subscriber, eventId) => this.#call<boolean>('isConsumed', { subscriber, eventId }),
-      retriedDeadLetter: (id, error, triedMs) =>
-        this.#call<void>('retriedDeadLetter', { id, error, triedMs }),
-      removeDeadLetter: (id) => this.#call<void>('removeDeadLetter', id),
-    };
   }
 }
 

@@ -187,5 +187,13 @@ describe.skipIf(!mountable)('a store whose disk is read-only at the start', () =
 const retention = (budgetBytes: number) => ({
   nowMs: 1_700_000_000_000,
   budgetBytes,
-  keepMs: { waveforms: 1e12, readings: 1e12, features: 1e12, events: 1e12 },
+  keepMs: {
+    waveforms: 1e12,
+    readings: 1e12,
+    features: 1e12,
+    events: 1e12,
+    minutes: 1e12,
+    hours: 1e12,
+    days: 1e12,
+  },
 });
