@@ -68,8 +68,10 @@ export function evaluatePopulation(
   function judged(sight: Sight, place: number): RecordingResult {
     const { score } = verdictOf(population, sight, place);
     const { fault, confidence } = sight.diagnosis;
-    // Physics is a witness of its own: it needs no healthy recording to know an outer race.
-    const fused = score + (fault === 'normal' || fault === 'unknown' ? 0 : confidence);
+    // Physics is a witness of its own: it needs no healthy recording to know an outer race. What it also says of the
+    // healthy recordings (a strong line at the shaft's speed) is how this machine is.
+    const usual = learned.some((of) => of !== sight && of.diagnosis.fault === fault);
+    const fused = score + (fault === 'normal' || fault === 'unknown' || usual ? 0 : confidence);
     return { ...unjudged(sight), score: fused, anomalous: fused > 1 };
   }
 

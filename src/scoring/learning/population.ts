@@ -42,6 +42,8 @@ const MOST_FOLDS = 20;
 const LEAST_DEGREES = 4;
 /** Least standard deviation of the logarithm of a distance, and of a level (5 %). */
 const LEAST_DISTANCE_SPREAD = 0.1;
+/** The same where the folds are windows of few recordings, which are more alike than recordings are. */
+const LEAST_SPREAD_OF_FEW = 0.2;
 const LEAST_LEVEL_SPREAD = 0.05;
 /** What stays the same when a signal is amplified. */
 const SCALE_FREE =
@@ -63,7 +65,11 @@ export function fitPopulation(
     logDistance(fitDistance(folds.filter((_, j) => j !== i).flat(), features), fold),
   );
   const { falseAlarmProbability } = options;
-  const distance = predictionLimit(distances, LEAST_DISTANCE_SPREAD, falseAlarmProbability);
+  const distance = predictionLimit(
+    distances,
+    healthy.length < FEW_RECORDINGS ? LEAST_SPREAD_OF_FEW : LEAST_DISTANCE_SPREAD,
+    falseAlarmProbability,
+  );
   const levels = options.ignoreLevel ? [] : folds.map(logLevel).filter(Number.isFinite);
   const level =
     levels.length < 2 ? undefined : predictionLimit(levels, LEAST_LEVEL_SPREAD, falseAlarmProbability);
