@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { SmEdgeError } from '../base/errors.js';
+import { medianOf } from '../base/median.js';
 import type { FeatureVector, Score } from './score.js';
 
 /**
@@ -185,8 +186,8 @@ function begin(of: FeatureState, value: number, { minimumCount, mode }: Baseline
   if (of.count < minimumCount) return;
   of.log = mode === 'log' && of.first.every((x) => x > 0);
   const values = of.log ? of.first.map(Math.log) : of.first;
-  of.center = median(values);
-  of.scale = MAD_TO_SIGMA * median(values.map((x) => Math.abs(x - of.center)));
+  of.center = medianOf(values);
+  of.scale = MAD_TO_SIGMA * medianOf(values.map((x) => Math.abs(x - of.center)));
   of.first = [];
 }
 
@@ -210,12 +211,6 @@ function effectiveScale(of: FeatureState, leastScale: number): number {
   const floor = of.log ? LOG_FLOOR : Math.max(LINEAR_FLOOR * Math.abs(of.center), leastScale);
   // Few values may by chance lie close together: a scale learned from n of them is uncertain by about 1/sqrt(n).
   return Math.max(of.scale, floor) * (1 + 2 / Math.sqrt(of.count));
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 /** Name of the only feature of a scalar reading's baseline. */

@@ -3,6 +3,7 @@ import type { Clock, Timer } from '../base/clock.js';
 import { formatDuration } from '../base/duration.js';
 import { SmEdgeError } from '../base/errors.js';
 import { command, durationOf } from './commands.js';
+import { listenOn } from './listen.js';
 import type { PlantControls } from './plant.js';
 
 const MAX_CLIENTS = 8;
@@ -48,14 +49,12 @@ export class PlantControl {
     const server = createServer((socket) => this.#serve(socket));
     server.maxConnections = MAX_CLIENTS;
     this.#server = server;
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', (cause) =>
-        reject(new SmEdgeError('PLANT_LISTEN', `no port for commands: ${cause.message}`, { cause })),
-      );
-      server.listen(port, host, () => resolve());
+    return listenOn(server, port, host).catch((cause: Error) => {
+      throw new SmEdgeError('PLANT_LISTEN', `no port for commands: ${cause.message}`, {
+        cause,
+        hint: 'Choose another port, or 0 for any that is free.',
+      });
     });
-    const address = server.address();
-    return typeof address === 'object' && address !== null ? address.port : port;
   }
 
   async stop(): Promise<void> {

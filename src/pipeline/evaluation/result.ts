@@ -1,3 +1,4 @@
+import { medianOf } from '../../base/median.js';
 import type { Fault } from '../../diagnosis/diagnosis.js';
 import {
   type Confusion,
@@ -87,16 +88,14 @@ export function combine(set: string, parts: readonly EvaluationPart[]): Evaluati
       detected: sum(({ detected }) => detected),
       falseDetections: sum(({ falseDetections }) => falseDetections),
     },
-    medianDelayS: medianOf(detections.map(({ delayS }) => delayS)),
-    medianLeadS: medianOf(detections.map(({ leadS }) => leadS)),
+    medianDelayS: medianOrNull(detections.map(({ delayS }) => delayS)),
+    medianLeadS: medianOrNull(detections.map(({ leadS }) => leadS)),
     detections,
     perRecording: parts.flatMap((part) => part.perRecording),
   };
 }
 
-function medianOf(values: readonly (number | null)[]): number | null {
-  const known = values.filter((value) => value !== null).sort((a, b) => a - b);
-  const middle = known.length >> 1;
-  if (known.length === 0) return null;
-  return known.length % 2 === 1 ? known[middle]! : (known[middle - 1]! + known[middle]!) / 2;
+function medianOrNull(values: readonly (number | null)[]): number | null {
+  const known = values.filter((value) => value !== null);
+  return known.length === 0 ? null : medianOf(known);
 }

@@ -1,4 +1,5 @@
 import { SmEdgeError } from '../../base/errors.js';
+import { medianOf } from '../../base/median.js';
 import type { FeatureVector } from '../score.js';
 import type { Detector } from './detectors/detector.js';
 import { fitMahalanobis as fit } from './detectors/quadratic.js';
@@ -106,7 +107,7 @@ export function judgeHeldOut(
     const rest = windows.filter((_, j) => j !== i);
     return judge({ model: fitDistance(rest, features), distanceLimit, level }, [window]);
   });
-  const middle = (of: (verdict: PopulationVerdict) => number) => median(verdicts.map(of));
+  const middle = (of: (verdict: PopulationVerdict) => number) => medianOf(verdicts.map(of));
   const distance = middle((verdict) => verdict.distance);
   const loudness = middle((verdict) => verdict.level);
   return { distance, level: loudness, score: Math.max(distance, loudness) };
@@ -132,10 +133,10 @@ const fitDistance = (rows: readonly FeatureVector[], features: readonly string[]
   fit(rows, features, () => 0);
 
 const logDistance = (model: Detector, windows: readonly FeatureVector[]): number =>
-  Math.log(median(windows.map((window) => Math.max(1e-12, model.score(window))))) / 2;
+  Math.log(medianOf(windows.map((window) => Math.max(1e-12, model.score(window))))) / 2;
 
 const logLevel = (windows: readonly FeatureVector[]): number =>
-  Math.log(median(windows.map((window) => window.rms ?? Number.NaN)));
+  Math.log(medianOf(windows.map((window) => window.rms ?? Number.NaN)));
 
 /** Centre of a sample, and how far beyond it another value of the same kind lies with the given probability. */
 function predictionLimit(
@@ -149,9 +150,4 @@ function predictionLimit(
   const spread = Math.max(leastSpread, Math.sqrt(variance));
   const quantile = studentQuantile(probability, Math.max(LEAST_DEGREES, n - 1));
   return { center, reach: quantile * spread * Math.sqrt(1 + 1 / n) };
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1]!;
 }

@@ -1,3 +1,4 @@
+import { medianOf } from '../../base/median.js';
 import type { FeatureVector } from '../score.js';
 import type { GraphWriter, Value } from '../training/onnx-writer.js';
 import { momentsOf } from './moments.js';
@@ -103,12 +104,6 @@ const leastScale = (feature: string, log: boolean, center: number): number =>
     : DECIBELS.test(feature)
       ? LEAST_DECIBELS
       : Math.max(LEAST_SHARE * Math.abs(center), SMALLEST);
-
-function medianOf(values: Float64Array): number {
-  const sorted = Float64Array.from(values).sort();
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
 
 function deviationOf(values: Float64Array): number {
   let sum = 0;

@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { type Clock, sleep } from '../../base/clock.js';
 import { crc } from '../../base/crc.js';
+import { listenOn } from '../listen.js';
 import type { RegisterProvider, RegisterTable } from './server.js';
 
 /** Tables by function code, and how many of them one request may ask for (Application Protocol V1.1b3, clause 6). */
@@ -39,15 +40,7 @@ export class RtuLineServer {
     const server = createServer((socket) => this.#serve(socket));
     server.maxConnections = MAX_CLIENTS;
     this.#server = server;
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(port, host, () => {
-        server.off('error', reject);
-        resolve();
-      });
-    });
-    const address = server.address();
-    return { port: typeof address === 'object' && address !== null ? address.port : port };
+    return { port: await listenOn(server, port, host) };
   }
 
   /** Breaks every connection and goes on listening. */

@@ -1,4 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net';
+import { listenOn } from '../listen.js';
 
 /** A client that takes nothing for this long a backlog loses its connection, as at a real device server. */
 const MAX_BACKLOG_BYTES = 4 * 2 ** 20;
@@ -24,15 +25,7 @@ export class SerialDeviceServer {
     });
     server.maxConnections = MAX_CLIENTS;
     this.#server = server;
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(port, host, () => {
-        server.off('error', reject);
-        resolve();
-      });
-    });
-    const address = server.address();
-    return { port: typeof address === 'object' && address !== null ? address.port : port };
+    return { port: await listenOn(server, port, host) };
   }
 
   /** Sends bytes to everybody who listens now; nobody listening is no error, as on a real line. */
