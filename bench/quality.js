@@ -1,7 +1,7 @@
 // How right the gateway is on recordings of real machines (docs/quality.md): what `sm-edge evaluate` says of each set,
 // learned on the gateway from the healthy part alone. Sets that are missing are left out, and said so.
 //   node bench/run.js quality          SM_EDGE_DATA=FOLDER: where the recording sets are
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { evaluate } from '#sm/pipeline/evaluation/evaluate.js';
@@ -57,48 +57,79 @@ const population = (options) => async (folder) => {
   return { ...rates(answer), seconds };
 };
 
-/** The table of features lies beside the set: a manifest for it is made here. */
-async function ims(folder) {
-  const file = path.join(folder, 'features', 'test2_spectral.csv');
-  if (!existsSync(file)) return { missing: file };
+const IMS_LINES = ['bpfo', 'bpfi', 'bsf'];
+
+/**
+ * The tables of features lie beside the set; from them a table is made of what tells a bearing: its RMS, and the strongest of
+ * its lines in the envelope, whichever fault that line stands for.
+ */
+async function ims(folder, test) {
+  const [raw, spectral] = ['raw', 'spectral'].map((kind) =>
+    path.join(folder, 'features', `${test}_${kind}.csv`),
+  );
+  for (const file of [raw, spectral]) if (!existsSync(file)) return { missing: file };
+  const rms = columnsOf(raw);
+  const lines = columnsOf(spectral);
+  const bearings = [1, 2, 3, 4];
+  const columns = bearings.flatMap((bearing) => [
+    rms(`Bearing${bearing}_ch1_rms`),
+    lines(...IMS_LINES.map((line) => `Bearing${bearing}_ch1_env_${line}_energy`)),
+  ]);
+  const names = bearings.flatMap((bearing) => [`bearing${bearing}.rms`, `bearing${bearing}.line`]);
+  const rows = columns[0].map((_, i) => columns.map((column) => column[i]).join(','));
   const temporary = mkdtempSync(path.join(tmpdir(), 'sm-edge-ims-'));
   try {
-    const answers = {};
-    const raw = path.join(folder, 'features', 'test2_raw.csv');
-    for (const [name, table, column, quantity] of [
-      ['rms', raw, 'rms', 'acceleration'],
-      ['envelope energy at BPFO', file, 'env_bpfo_energy', 'envelope-energy'],
-    ]) {
-      symlinkSync(table, path.join(temporary, path.basename(table)));
-      const header = readFileSync(table, 'utf8').split('\n', 1)[0];
-      const tables = [1, 2, 3, 4].map((bearing) => ({
-        file: path.basename(table),
-        points: [
-          { column: `Bearing${bearing}_ch1_${column}`, point: `ims.bearing${bearing}.level`, quantity },
-        ],
+    writeFileSync(path.join(temporary, 'lives.csv'), `${[names.join(','), ...rows].join('\n')}\n`);
+    const firstAlarm = async (...kinds) => {
+      const tables = bearings.map((bearing) => ({
+        file: 'lives.csv',
+        points: kinds.map(([kind, quantity]) => ({
+          column: `bearing${bearing}.${kind}`,
+          point: `ims.bearing${bearing}.${kind}`,
+          quantity,
+        })),
       }));
-      if (!header.includes(tables[0].points[0].column)) return { missing: tables[0].points[0].column };
-      writeFileSync(
-        path.join(temporary, 'manifest.json'),
-        JSON.stringify({ format: 'recording-set/1', name: 'ims-test2', tables }),
-      );
+      const manifest = { format: 'recording-set/1', name: `ims-${test}`, tables };
+      writeFileSync(path.join(temporary, 'manifest.json'), JSON.stringify(manifest));
       const { answer } = await of(temporary, { joinMs: Number.POSITIVE_INFINITY });
       // Rows without a time are a second apart: the time is the number of the snapshot.
-      answers[name] = Object.fromEntries(
+      return Object.fromEntries(
         answer.detections.map(({ channel, from }) => [channel.split('.')[1], Date.parse(from) / 1000]),
       );
-    }
-    return { firstAlarmAtSnapshot: answers };
+    };
+    const level = ['rms', 'acceleration'];
+    const line = ['line', 'envelope-energy'];
+    return {
+      firstAlarmAtSnapshot: {
+        rms: await firstAlarm(level),
+        'strongest line of the envelope': await firstAlarm(line),
+        both: await firstAlarm(level, line),
+      },
+    };
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }
+}
+
+/** Reads a CSV of numbers; gives the columns of these names, row by row the largest of them. */
+function columnsOf(file) {
+  const [header, ...rows] = readFileSync(file, 'utf8')
+    .trim()
+    .split('\n')
+    .map((row) => row.split(','));
+  return (...names) => {
+    const places = names.map((name) => header.indexOf(name));
+    if (places.includes(-1)) throw new Error(`${file} has no column ${names[places.indexOf(-1)]}`);
+    return rows.map((row) => Math.max(...places.map((place) => Number(row[place]))));
+  };
 }
 
 const SETS = {
   skab,
   nab,
   femto,
-  ims,
+  'ims, test 2': (folder) => ims(folder, 'test2'),
+  'ims, test 1': (folder) => ims(folder, 'test1'),
   cwru: population({ only: (file) => /normal.*12k|de12k/.test(file) }),
   'hit-sm': population({}),
   unbalance: population({}),
