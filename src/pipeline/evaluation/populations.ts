@@ -4,6 +4,7 @@ import {
   fitPopulation,
   judge,
   judgeHeldOut,
+  LEAST_WINDOWS,
   type Population,
   type PopulationOptions,
 } from '../../scoring/learning/population.js';
@@ -57,8 +58,10 @@ export function evaluatePopulation(
     rule === 'train' ? sight.split === 'train' : isNormal(sight.label),
   );
   const healthy = learned.map(({ windows }) => windows);
-  if (healthy.flat().length < 3) {
-    const remark = `no healthy recording of ${sights[0]!.group} to learn from`;
+  const windows = healthy.flat().length;
+  if (windows < LEAST_WINDOWS) {
+    const found = windows === 0 ? 'no healthy recording' : `${windows} healthy windows`;
+    const remark = `${found} of ${sights[0]!.group} to learn from: at least ${LEAST_WINDOWS} windows are needed`;
     return { judged: [], detections: [], perRecording: sights.map((sight) => unjudged(sight, remark)) };
   }
   const population = fitPopulation(healthy, options);

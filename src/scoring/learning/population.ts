@@ -37,6 +37,8 @@ export interface PopulationVerdict {
   readonly score: number;
 }
 
+/** Healthy windows below which nothing is learned. */
+export const LEAST_WINDOWS = 3;
 /** Fewer healthy recordings than this, and their windows are the folds. */
 const FEW_RECORDINGS = 4;
 const MOST_FOLDS = 20;
@@ -56,7 +58,7 @@ export function fitPopulation(
   options: PopulationOptions = POPULATION_OPTIONS,
 ): Population {
   const rows = healthy.flat();
-  if (rows.length < 3)
+  if (rows.length < LEAST_WINDOWS)
     throw new SmEdgeError('TRAINING_TOO_FEW', `${rows.length} healthy windows are too few to learn from`, {
       hint: 'Record the healthy machine for longer, at least three windows; thirty are better.',
     });
