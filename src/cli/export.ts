@@ -1,14 +1,12 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { systemClock } from '../base/clock.js';
-import { parseDurationMs } from '../base/duration.js';
 import { SmEdgeError } from '../base/errors.js';
 import { MachineRegistry } from '../pipeline/machines.js';
 import { pointMatcher, pointPattern } from '../signals/point-pattern.js';
-import { parseIso } from '../signals/time-format.js';
 import { EXPORT_KINDS, type ExportFormat, type ExportKind, exportStore } from '../storage/export/export.js';
 import type { RegisterVerb } from './context.js';
-import { durationOption } from './options.js';
+import { durationOption, timeOption } from './options.js';
 import { EXIT, Progress, reportFailure, write } from './output.js';
 import { type StoreOptions, storeOf, withStoreOptions } from './store-options.js';
 
@@ -130,16 +128,6 @@ function wantedOf(patterns: readonly string[]): (point: string) => boolean {
     return pointMatcher(parsed.data);
   });
   return (point) => matchers.some((matches) => matches(point));
-}
-
-function timeOption(flag: string, text: string, nowMs: number): number {
-  const backMs = parseDurationMs(text);
-  if (backMs !== undefined) return nowMs - backMs;
-  const ms = parseIso(text);
-  if (!Number.isNaN(ms)) return ms;
-  throw new SmEdgeError('USAGE', `${flag} ${text}: not a time`, {
-    hint: 'write 2026-11-21T09:30, or 2h for two hours ago',
-  });
 }
 
 const collect = (value: string, earlier: readonly string[]): string[] => [...earlier, value];

@@ -1,55 +1,56 @@
-import { createHash } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { systemClock } from '../base/clock.js';
-import { parseDurationMs } from '../base/duration.js';
 import { SmEdgeError } from '../base/errors.js';
+import { Checkpoint } from '../pipeline/commissioning/checkpoint.js';
+import { LEARNING_SEED } from '../pipeline/commissioning/learn-from-store.js';
 import { healthyRows, type Learned, learn } from '../pipeline/training.js';
 import { DETECTOR_KINDS } from '../scoring/learning/detectors/detector.js';
-import type { Trial } from '../scoring/learning/train-detector.js';
 import { modelName, modelVersion } from '../scoring/manifest.js';
 import { quarantine } from '../scoring/quarantine.js';
 import { openRecordingSet } from '../signals/recording-set.js';
 import type { RegisterVerb } from './context.js';
+import { checked, durationOption } from './options.js';
 import { EXIT, Progress, reportFailure, write } from './output.js';
+import type { StoreOptions } from './store-options.js';
+import { checkpointOf, trainFromStore } from './train-store.js';
 
-interface TrainOptions {
+interface TrainOptions extends StoreOptions {
   readonly point?: string;
-  readonly name: string;
+  readonly name?: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly hours: string;
+  readonly vouch?: boolean;
   readonly modelVersion: string;
   readonly out: string;
   readonly falseAlarm: string;
-  readonly json?: boolean;
 }
-
-const SEED = 20816;
 
 /** `sm-edge train`: a model of a healthy point, learned here, as a standard ONNX file with its manifest. */
 export const register: RegisterVerb = (program, context, exit) => {
   program
     .command('train')
     .description('learns the healthy machine from recordings and writes a model (ONNX) for it')
-    .argument('<dir>', 'folder with manifest.json (recording-set/1); recordings labelled normal are learned')
+    .argument('[dir]', 'folder with manifest.json (recording-set/1); recordings labelled normal are learned')
+    .option('--config <file>', 'learn from the store of the gateway with this config, also while it runs')
+    .option('--data <folder>', 'its data folder, in place of --config')
+    .option(
+      '--from <time>',
+      'not before: 2026-11-21T09:30 (UTC where no zone is given), or 2d for two days ago',
+    )
+    .option('--to <time>', 'before; now where missing')
+    .option('--hours <hours>', 'healthy running time that is needed at least', '1')
+    .option('--vouch', 'the machine is healthy: unlabelled alarms and its vibration level do not count')
     .option('--point <point>', 'the point to learn, where the set has several')
-    .option('--name <name>', 'name of the model', 'learned')
+    .option('--name <name>', 'name of the model; "learned", or by the point of a store')
     .option('--model-version <version>', 'version of the model', '1')
     .option('--out <folder>', 'models folder to write NAME/VERSION into', 'models-learned')
     .option('--false-alarm <interval>', 'mean time between false alarms of the healthy machine', '30d')
     .option('--json', 'one JSON document on stdout')
-    .action(async (dir: string, options: TrainOptions) => {
+    .action(async (dir: string | undefined, options: TrainOptions) => {
       try {
-        const { learned, target, rows } = await run(dir, options);
-        const { manifest, detector, trials } = learned;
-        const answer = {
-          model: `${manifest.name}/${manifest.version}`,
-          folder: target,
-          rows,
-          features: manifest.inputs.features.length,
-          detector,
-          trials,
-          falseAlarmProbability: manifest.threshold.falseAlarmProbability,
-        };
+        const answer = await run(dir, options);
         await write(context.out, options.json ? `${JSON.stringify(answer)}\n` : report(answer));
         exit(EXIT.done);
       } catch (thrown) {
@@ -57,27 +58,53 @@ export const register: RegisterVerb = (program, context, exit) => {
       }
     });
 
-  async function run(dir: string, options: TrainOptions) {
-    const name = checked(modelName(), '--name', options.name);
-    const version = checked(modelVersion(), '--model-version', options.modelVersion);
-    const falseAlarmIntervalMs = parseDurationMs(options.falseAlarm);
-    if (falseAlarmIntervalMs === undefined || falseAlarmIntervalMs <= 0)
-      throw new SmEdgeError('USAGE', `"${options.falseAlarm}" is no duration`, {
-        hint: 'Write --false-alarm 30d.',
+  async function run(dir: string | undefined, options: TrainOptions) {
+    const isStore = options.config !== undefined || options.data !== undefined;
+    if ((dir === undefined) !== isStore)
+      throw new SmEdgeError('USAGE', 'learn from what?', {
+        hint: 'name a folder of recordings, or the store of a gateway: --config FILE --point POINT',
       });
-    const target = join(options.out, name, version);
+    const version = checked(modelVersion(), '--model-version', options.modelVersion);
+    const falseAlarmIntervalMs = durationOption('--false-alarm', options.falseAlarm);
+    if (!(falseAlarmIntervalMs > 0)) throw new SmEdgeError('USAGE', '--false-alarm: more than nothing');
+    const { learned, rows, leftOut } =
+      dir === undefined
+        ? await trainFromStore(context, { ...options, version, falseAlarmIntervalMs, name: options.name })
+        : await fromRecordings(dir, options, version, falseAlarmIntervalMs);
+    const { manifest, detector, trials } = learned;
+    const folder = join(options.out, manifest.name, manifest.version);
+    await store(folder, learned);
+    return {
+      model: `${manifest.name}/${manifest.version}`,
+      folder,
+      rows,
+      features: manifest.inputs.features.length,
+      detector,
+      trials,
+      falseAlarmProbability: manifest.threshold.falseAlarmProbability,
+      ...(leftOut === '' ? {} : { leftOut }),
+    };
+  }
+
+  async function fromRecordings(
+    dir: string,
+    options: TrainOptions,
+    version: string,
+    falseAlarmIntervalMs: number,
+  ) {
+    const name = checked(modelName(), '--name', options.name ?? 'learned');
     const set = await openRecordingSet(dir);
     const progress = new Progress(context, 'train', set.manifest.recordings.length + DETECTOR_KINDS.length);
     try {
       const rows = await healthyRows(set, options.point, (done, _total, file) => progress.update(done, file));
       const { point, files, blockSamples, sampleRateHz } = rows;
-      const checkpoint = new Checkpoint(join(options.out, '.training', `${name}-${version}.json`), rows.rows);
+      const checkpoint = new Checkpoint(checkpointOf(options.out, name, version), rows.rows);
       const learned = await learn(rows, {
         name,
         version,
         falseAlarmIntervalMs,
         windowIntervalMs: (blockSamples * 1000) / sampleRateHz,
-        seed: SEED,
+        seed: LEARNING_SEED,
         data: `${rows.rows.length} windows of ${files} healthy recordings of ${point} in the set ${set.manifest.name}`,
         terms: set.manifest.terms ?? 'as stated by the owner of the recordings',
         createdAt: new Date(systemClock.nowMs()).toISOString(),
@@ -87,20 +114,13 @@ export const register: RegisterVerb = (program, context, exit) => {
           return checkpoint.add(trial);
         },
       });
-      await store(target, learned);
       await checkpoint.remove();
-      return { learned, target, rows: rows.rows.length };
+      return { learned, rows: rows.rows.length, leftOut: '' };
     } finally {
       progress.end();
     }
   }
 };
-
-function checked(schema: z.ZodType<string>, option: string, value: string): string {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  throw new SmEdgeError('USAGE', `${option} "${value}": ${parsed.error.issues[0]?.message}`);
-}
 
 /** Writes both files beside the place, has the model run as a gateway would, and only then puts it there. */
 async function store(target: string, { model, manifest }: Learned): Promise<void> {
@@ -121,49 +141,6 @@ async function store(target: string, { model, manifest }: Learned): Promise<void
   }
 }
 
-const checkpointSchema = z.strictObject({
-  rows: z.string(),
-  trials: z.array(
-    z.strictObject({ kind: z.enum(DETECTOR_KINDS), heldOut: z.array(z.number()), detected: z.number() }),
-  ),
-});
-
-/** Trials that are done, so that a training that was stopped goes on where it was; of other rows they count for nothing. */
-class Checkpoint {
-  readonly #path: string;
-  readonly #rows: string;
-  readonly #trials: Trial[] = [];
-
-  constructor(path: string, rows: readonly object[]) {
-    this.#path = path;
-    this.#rows = createHash('sha256').update(JSON.stringify(rows)).digest('hex');
-  }
-
-  async read(): Promise<readonly Trial[]> {
-    const text = await readFile(this.#path, 'utf8').catch(() => undefined);
-    if (text === undefined) return [];
-    let document: unknown;
-    try {
-      document = JSON.parse(text);
-    } catch {
-      // Stopped in the middle of a write: nothing is lost but time.
-      return [];
-    }
-    const parsed = checkpointSchema.safeParse(document);
-    return parsed.success && parsed.data.rows === this.#rows ? parsed.data.trials : [];
-  }
-
-  async add(trial: Trial): Promise<void> {
-    this.#trials.push(trial);
-    await mkdir(join(this.#path, '..'), { recursive: true });
-    await writeFile(this.#path, JSON.stringify({ rows: this.#rows, trials: this.#trials }));
-  }
-
-  remove(): Promise<void> {
-    return rm(join(this.#path, '..'), { recursive: true, force: true });
-  }
-}
-
 function report(answer: {
   readonly model: string;
   readonly folder: string;
@@ -171,10 +148,12 @@ function report(answer: {
   readonly features: number;
   readonly detector: string;
   readonly trials: Learned['trials'];
+  readonly leftOut?: string;
 }): string {
-  const { model, folder, rows, features, detector, trials } = answer;
+  const { model, folder, rows, features, detector, trials, leftOut } = answer;
   return [
     `${model}: learned from ${rows} healthy windows of ${features} features`,
+    ...(leftOut === undefined ? [] : [`left out: ${leftOut}`]),
     '',
     'injected faults found at 1 % false alarms, in cross-validation',
     ...trials.map(

@@ -27,6 +27,7 @@ import { type AnalysisWindow, Channel } from './channel.js';
 import { type LiveMetrics, liveMetrics } from './live-metrics.js';
 import { analysisSpecOf, type MachineRegistry, type PointContext } from './machines.js';
 import type { PointBoard } from './point-board.js';
+import { signalDocument } from './signal-document.js';
 import { Trends } from './trends.js';
 
 export interface LiveDeps {
@@ -248,6 +249,7 @@ export class LivePipeline implements IntakeSink {
       diagnosedMs: Number.NEGATIVE_INFINITY,
     };
     this.#tracks.set(block.point, track);
+    this.#save({ documents: [signalDocument(block.point, spec)] });
     return track;
   }
 

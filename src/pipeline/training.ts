@@ -92,6 +92,8 @@ export interface LearnOptions {
   readonly data: string;
   readonly terms: string;
   readonly createdAt?: string;
+  /** The version that it is to take the place of. */
+  readonly parentVersion?: string;
   readonly finished?: readonly Trial[];
   readonly onTrial?: (trial: Trial, done: number, total: number) => void | Promise<void>;
 }
@@ -103,12 +105,21 @@ export interface Learned {
   readonly trials: readonly { readonly detector: string; readonly detected: number }[];
 }
 
+/** Rows to learn from, and what they are rows of; what is unknown binds the model to nothing. */
+export interface LearnRows {
+  readonly rows: readonly FeatureVector[];
+  readonly quantity: string;
+  readonly unit?: string;
+  readonly sampleRateHz?: number;
+  readonly blockSamples?: number;
+}
+
 /** Learns a model of a healthy point and writes it as ONNX with its manifest. */
 export async function learn(
-  { rows, quantity, unit, sampleRateHz, blockSamples }: Omit<TrainingRows, 'point' | 'files'>,
+  { rows, quantity, unit, sampleRateHz, blockSamples }: LearnRows,
   options: LearnOptions,
 ): Promise<Learned> {
-  const { name, version, data, terms, createdAt } = options;
+  const { name, version, data, terms, createdAt, parentVersion } = options;
   const trained = await trainDetector(rows, commonFeatures(rows), {
     falseAlarmProbability: Math.min(0.01, options.windowIntervalMs / options.falseAlarmIntervalMs),
     seed: options.seed,
@@ -116,8 +127,12 @@ export async function learn(
     ...(options.onTrial === undefined ? {} : { onTrial: options.onTrial }),
   });
   const from: LearnedFrom = {
-    ...{ name, version, quantity, unit, sampleRateHz, blockSamples, data, terms },
+    ...{ name, version, quantity, data, terms },
+    ...(unit === undefined ? {} : { unit }),
+    ...(sampleRateHz === undefined ? {} : { sampleRateHz }),
+    ...(blockSamples === undefined ? {} : { blockSamples }),
     ...(createdAt === undefined ? {} : { createdAt }),
+    ...(parentVersion === undefined ? {} : { parentVersion }),
   };
   const { model, manifest } = learnedModel(trained, rows, from);
   return {

@@ -5,7 +5,7 @@ import type { BearingGeometry } from '../../features/spec.js';
 import { pointParts } from '../../signals/point.js';
 import type { RecordedBearing, RecordingEntry } from '../../signals/recording-manifest.js';
 import { ChunkStore } from '../chunks/chunk-store.js';
-import { MIGRATIONS } from '../migrations/index.js';
+import { requireKnownForm } from '../known-form.js';
 import { SqliteDatabase } from '../sqlite.js';
 import { aggregateTable } from './aggregate-table.js';
 import { csvFile } from './csv-file.js';
@@ -175,14 +175,4 @@ function requireEmpty(folder: string): boolean {
     throw thrown;
   }
   throw new SmEdgeError('USAGE', `${folder} is not empty`, { hint: 'name a new folder' });
-}
-
-function requireKnownForm(db: SqliteDatabase, path: string): void {
-  const version = Number(db.pragma('user_version', { simple: true }));
-  if (version === MIGRATIONS.length) return;
-  throw version > MIGRATIONS.length
-    ? new SmEdgeError('STORE_NEWER', `${path} is of a newer program`, { hint: 'use its sm-edge' })
-    : new SmEdgeError('STORE_OLDER', `${path} is of an older program`, {
-        hint: 'start the daemon of this version once: it brings the store to its form',
-      });
 }
