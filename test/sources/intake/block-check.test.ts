@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { gaussian, seededRandom } from '#sm/base/random.js';
 import { PlantMachines } from '#sm/simulator/plant.js';
@@ -89,5 +90,35 @@ describe('the check of a block of samples', () => {
     ).toMatchObject({
       reason: 'dc-offset',
     });
+  });
+
+  it('finds a run wherever it starts and whatever its length, and none that is too short', () => {
+    const threshold = Math.max(16, (DEFAULT_RULE.dropout * RATE) / 1000);
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 900 }), fc.integer({ min: 2, max: 99 }), (from, length) => {
+        const samples = vibration(1000);
+        samples.fill(0.123456, from, from + length);
+        const stood = Math.min(length, samples.length - from);
+        expect(judged(samples)?.reason).toBe(stood >= threshold ? 'dropout' : undefined);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('finds two flat tops wherever they lie, on either side', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 0, max: 400 }),
+        fc.integer({ min: 500, max: 900 }),
+        fc.integer({ min: 1, max: 9 }),
+        fc.constantFrom(1, -1),
+        (first, second, length, side) => {
+          const samples = vibration(1000);
+          for (const from of [first, second]) samples.fill(side * 1.9, from, from + length);
+          expect(judged(samples)?.reason).toBe(length >= 3 ? 'clipping' : undefined);
+        },
+      ),
+      { numRuns: 300 },
+    );
   });
 });
