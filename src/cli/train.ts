@@ -7,6 +7,7 @@ import { LEARNING_SEED } from '../pipeline/commissioning/learn-from-store.js';
 import { healthyRows, type Learned, learn } from '../pipeline/training.js';
 import { DETECTOR_KINDS } from '../scoring/learning/detectors/detector.js';
 import { modelName, modelVersion } from '../scoring/manifest.js';
+import { featuresOf } from '../scoring/manifest-inputs.js';
 import { quarantine } from '../scoring/quarantine.js';
 import { openRecordingSet } from '../signals/recording-set.js';
 import type { RegisterVerb } from './context.js';
@@ -78,7 +79,7 @@ export const register: RegisterVerb = (program, context, exit) => {
       model: `${manifest.name}/${manifest.version}`,
       folder,
       rows,
-      features: manifest.inputs.features.length,
+      features: featuresOf(manifest.inputs).length,
       detector,
       trials,
       falseAlarmProbability: manifest.threshold.falseAlarmProbability,

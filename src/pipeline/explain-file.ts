@@ -3,6 +3,7 @@ import type { FeatureVector } from '../features/spec.js';
 import { compatibility, incompatible } from '../scoring/compatibility.js';
 import { attribute } from '../scoring/explain.js';
 import { applyScaler, fitScaler } from '../scoring/learning/scaler.js';
+import { explainedBy } from '../scoring/manifest-inputs.js';
 import type { StoredModel } from '../scoring/model-store.js';
 import type { Scorer } from '../scoring/scorer.js';
 import type { RecordingSet } from '../signals/recording-set.js';
@@ -70,7 +71,7 @@ export async function explainFile(options: ExplainFileOptions): Promise<Explanat
   const worst = scores.reduce((at, { score }, i) => (score > scores[at]!.score ? i : at), 0);
   const vector = blocks[worst]!.features;
   const { score, threshold, anomalous } = scores[worst]!;
-  const inputs = model.manifest.inputs.features;
+  const inputs = explainedBy(model.manifest.inputs);
   const { values, base } = await attribute(scorer, model, vector);
   const features = inputs
     .map((feature, i) => ({ feature, value: vector[feature]!, contribution: values[i]! }))

@@ -1,5 +1,6 @@
 import { SmEdgeError } from '../base/errors.js';
 import type { ModelManifest } from './manifest.js';
+import { featuresOf, type ModelInputs } from './manifest-inputs.js';
 import { modelKey } from './model-key.js';
 
 /** What a measuring point gives to a model. What is unknown is left out and does not count against the model. */
@@ -22,12 +23,14 @@ export interface Difference {
 
 /** Every difference between what the model needs and what the point has; empty where the model fits. */
 export function compatibility(manifest: ModelManifest, offer: PointOffer): Difference[] {
-  const { signal, inputs, task } = manifest;
+  const { signal, inputs, task, output } = manifest;
   const differences: Difference[] = [];
   const differ = (field: Difference['field'], expected: string, actual: string) =>
     differences.push({ field, expected, actual });
 
-  if (task !== 'anomaly') differ('task', 'anomaly', task);
+  // Manifests of the first form could name a task without an output for it.
+  if (task !== 'anomaly' && (output.kind === undefined || output.kind === 'score'))
+    differ('task', 'anomaly', task);
   if (!signal.quantities.includes(offer.quantity))
     differ('quantity', signal.quantities.join(' or '), offer.quantity);
   if (signal.unit !== undefined && offer.unit !== undefined && signal.unit !== offer.unit)
@@ -48,10 +51,36 @@ export function compatibility(manifest: ModelManifest, offer: PointOffer): Diffe
   }
 
   const offered = new Set(offer.features);
-  const missing = inputs.features.filter((feature) => !offered.has(feature));
-  if (missing.length > 0)
-    differ('features', `${inputs.features.length} features`, `lacks ${missing.join(', ')}`);
+  const wanted = new Set(featuresOf(inputs));
+  if (output.kind === 'forecast') wanted.add(output.feature);
+  const missing = [...wanted].filter((feature) => !offered.has(feature));
+  if (missing.length > 0) differ('features', `${wanted.size} features`, `lacks ${missing.join(', ')}`);
+  if (inputs.kind === 'block' || inputs.kind === 'spectrogram')
+    differAsSamples(inputs, signal, offer, differ);
   return differences;
+}
+
+/** A filter bank made for another rate is another one: this much, relative, is the tolerance of a sensor's clock. */
+const RATE_TOLERANCE = 0.01;
+
+/** What a model that takes samples itself needs above all others: rate, length and unit have to be known. */
+function differAsSamples(
+  inputs: Extract<ModelInputs, { kind: 'block' | 'spectrogram' }>,
+  signal: ModelManifest['signal'],
+  { sampleRateHz, blockSamples, unit }: PointOffer,
+  differ: (field: Difference['field'], expected: string, actual: string) => void,
+): void {
+  if (sampleRateHz === undefined)
+    differ('sampleRateHz', `${signal.sampleRateHz!.min} to ${signal.sampleRateHz!.max} Hz`, 'none');
+  else if (inputs.kind === 'spectrogram') {
+    const wantedHz = inputs.mel.sampleRateHz;
+    if (Math.abs(sampleRateHz - wantedHz) > RATE_TOLERANCE * wantedHz)
+      differ('sampleRateHz', `${wantedHz} Hz, as its mel bands`, `${sampleRateHz} Hz`);
+  }
+  if (blockSamples === undefined) differ('window', `at least ${inputs.samples} samples`, 'no samples');
+  else if (blockSamples < inputs.samples)
+    differ('window', `at least ${inputs.samples} samples`, `${blockSamples} samples`);
+  if (signal.unit !== undefined && unit === undefined) differ('unit', signal.unit, 'none');
 }
 
 /** One sentence for the technician. */

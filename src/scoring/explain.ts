@@ -1,6 +1,10 @@
+import { SmEdgeError } from '../base/errors.js';
 import { seededRandom } from '../base/random.js';
 import type { Baseline } from './baseline.js';
 import type { ModelManifest } from './manifest.js';
+import { explainedBy } from './manifest-inputs.js';
+import { shareBase } from './manifest-output.js';
+import type { ModelInput } from './model-input.js';
 import type { StoredModel } from './model-store.js';
 import type { FeatureVector } from './score.js';
 import type { Scorer } from './scorer.js';
@@ -31,7 +35,7 @@ export function explainModel(
 ): Reason[] {
   const expected = new Map(baseline?.deviations(vector).map((of) => [of.feature, of.expected]));
   return largest(
-    manifest.inputs.features.map((feature, i) => {
+    explainedBy(manifest.inputs).map((feature, i) => {
       const usual = expected.get(feature);
       return {
         feature,
@@ -54,22 +58,27 @@ const SEED = 2017;
 export async function attribute(
   scorer: Pick<Scorer, 'contributions' | 'score'>,
   { key, manifest }: StoredModel,
-  vector: FeatureVector,
+  input: ModelInput,
 ): Promise<{ readonly values: readonly number[]; readonly base: number }> {
-  const { features } = manifest.inputs;
-  const stated = await scorer.contributions(key, vector);
+  const stated = await scorer.contributions(key, input);
   if (stated !== undefined) {
-    const base = manifest.output.contributions!.base;
+    const names = explainedBy(manifest.inputs);
+    const base = shareBase(manifest.output, names.length);
     return {
-      values: features.map((feature, i) => stated[feature]! - base[i]!),
+      values: names.map((name, i) => stated[name]! - base[i]!),
       base: base.reduce((sum, share) => sum + share, 0),
     };
   }
+  if (manifest.inputs.kind !== 'features' || manifest.output.kind === 'forecast')
+    throw new SmEdgeError('MODEL_NOT_EXPLAINED', `${key} does not say what its score is made of`, {
+      hint: 'A reconstruction is explained feature by feature; a model that takes samples by the diagnosis beside it.',
+    });
+  const { features } = manifest.inputs;
   return shapleyValues({
     features,
-    row: vector,
-    background: manifest.golden.vectors.map(({ input }) =>
-      Object.fromEntries(features.map((feature, i) => [feature, input[i]!])),
+    row: input as FeatureVector,
+    background: manifest.golden.vectors.map(({ input: values }) =>
+      Object.fromEntries(features.map((feature, i) => [feature, values[i]!])),
     ),
     score: async (rows) => (await scorer.score(key, rows)).map(({ score }) => score),
     random: seededRandom(SEED),

@@ -1,16 +1,11 @@
 import { z } from 'zod';
 import { SmEdgeError } from '../base/errors.js';
+import { contradictions } from './manifest-consistency.js';
+import { inputsSchema } from './manifest-inputs.js';
+import { outputSchema } from './manifest-output.js';
+import { featureName, finite, MODEL_LIMITS } from './manifest-parts.js';
 
-/** Limits on what a model may bring: a gateway has 1 GB of memory, and a manifest is read whole. */
-export const MODEL_LIMITS = {
-  manifestBytes: 4 * 2 ** 20,
-  modelBytes: 64 * 2 ** 20,
-  features: 1024,
-  goldenVectors: 256,
-  histogramBins: 64,
-} as const;
-
-const finite = () => z.number().refine(Number.isFinite, 'must be a finite number');
+export { MODEL_LIMITS } from './manifest-parts.js';
 
 export const modelName = () =>
   z
@@ -27,8 +22,6 @@ export const modelVersion = () =>
       /^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/,
       'use letters, digits, ".", "-" and "_" (at most 32), starting with a letter or digit',
     );
-
-const featureName = () => z.string().min(1).max(100);
 
 const histogram = z
   .strictObject({
@@ -85,22 +78,7 @@ export const modelManifestSchema = z
           .describe('Shortest block that gives usable features.'),
       })
       .describe('Which signals it may score; any other is refused with the difference.'),
-    inputs: z
-      .strictObject({
-        kind: z.literal('features').describe('A row of features per block.'),
-        tensor: z
-          .string()
-          .min(1)
-          .max(200)
-          .describe('Name of the ONNX input: float32, [rows, features in order].'),
-        features: z
-          .array(featureName())
-          .min(1)
-          .max(MODEL_LIMITS.features)
-          .refine((names) => new Set(names).size === names.length, 'a feature is named twice')
-          .describe('Feature names, in the order of the columns.'),
-      })
-      .describe('What goes in.'),
+    inputs: inputsSchema,
     scaler: z
       .discriminatedUnion('kind', [
         z.strictObject({ kind: z.literal('in-graph') }),
@@ -111,29 +89,7 @@ export const modelManifestSchema = z
         }),
       ])
       .describe('`in-graph`: the ONNX graph scales. `affine`: the gateway feeds (x - center) / scale.'),
-    output: z
-      .strictObject({
-        tensor: z
-          .string()
-          .min(1)
-          .max(200)
-          .describe('Name of the ONNX output: float32, [rows] or [rows, columns].'),
-        column: z.number().int().min(0).max(4096).default(0).describe('Column that holds the score.'),
-        meaning: z.string().min(1).max(500).describe('What the number says, for people.'),
-        anomalous: z.enum(['above', 'below']).describe('On which side of the threshold lies the anomaly.'),
-        contributions: z
-          .strictObject({
-            tensor: z
-              .string()
-              .min(1)
-              .max(200)
-              .describe('Name of the ONNX output: float32, [rows, features].'),
-            base: z.array(finite()).describe('Its mean over the training data, per feature.'),
-          })
-          .optional()
-          .describe('The share of each feature in the score, where the graph states it.'),
-      })
-      .describe('What comes out.'),
+    output: outputSchema,
     threshold: z
       .strictObject({
         value: finite().describe('In the unit of the output.'),
@@ -167,10 +123,12 @@ export const modelManifestSchema = z
           .default(1e-4)
           .describe('Largest difference, relative to the larger of 1 and the expected output.'),
         vectors: z
-          .array(z.strictObject({ input: z.array(finite()), output: finite() }))
+          .array(z.strictObject({ input: z.array(finite()), output: z.union([finite(), z.array(finite())]) }))
           .min(1)
           .max(MODEL_LIMITS.goldenVectors)
-          .describe('Inputs before the scaler and the raw output they must give on this gateway.'),
+          .describe(
+            'Inputs before normalisation and scaler (a sequence step by step, an image as its samples), and what they must give on this gateway: the raw score, the probabilities in the order of the labels, the mean square of the error of a reconstruction, or [expected, lower, upper] of a forecast.',
+          ),
       })
       .describe('Checked on the gateway before the model is let in.'),
     file: z
@@ -192,24 +150,8 @@ export const modelManifestSchema = z
       .describe('What it descends from.'),
   })
   .superRefine((manifest, context) => {
-    const base = manifest.output.contributions?.base;
-    const width = manifest.inputs.features.length;
-    const wrong = (path: PropertyKey[], message: string) =>
+    for (const { path, message } of contradictions(manifest))
       context.addIssue({ code: 'custom', path, message });
-    if (manifest.scaler.kind === 'affine') {
-      for (const key of ['center', 'scale'] as const)
-        if (manifest.scaler[key].length !== width)
-          wrong(['scaler', key], `has ${manifest.scaler[key].length} values for ${width} features`);
-    }
-    if (base !== undefined && base.length !== width)
-      wrong(['output', 'contributions', 'base'], `has ${base.length} values for ${width} features`);
-    manifest.golden.vectors.forEach(({ input }, i) => {
-      if (input.length !== width)
-        wrong(['golden', 'vectors', i, 'input'], `has ${input.length} values for ${width} features`);
-    });
-    for (const feature of Object.keys(manifest.training.histograms))
-      if (!manifest.inputs.features.includes(feature))
-        wrong(['training', 'histograms', feature], 'is no input of this model');
   });
 
 export type ModelManifest = z.infer<typeof modelManifestSchema>;

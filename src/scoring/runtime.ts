@@ -2,27 +2,33 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { SmEdgeError } from '../base/errors.js';
+import { loadFft } from '../features/fft.js';
+import { checkShapes, type GraphInput } from './graph-shapes.js';
 import type { ModelManifest } from './manifest.js';
+import { explainedBy } from './manifest-inputs.js';
+import { tensorsOf } from './manifest-output.js';
 import { modelKey } from './model-key.js';
+import { errorShares, meanSquareError, type OutputTable, probabilitiesOf } from './outputs.js';
+import { createPreparation, type Preparation } from './prepare.js';
 
 /**
  * The one place that touches onnxruntime-node. Imported only by what runs off the main thread (worker.ts) or in a
  * process of its own (quarantine-child.ts): `run()` blocks the thread that calls it.
  */
 
-/** Rows of features in the order of the manifest, before its scaler. */
-export interface FeatureMatrix {
+/** Rows of what goes in, in the order of the manifest, before its normalisation and scaler. */
+export interface InputMatrix {
   readonly rows: number;
-  /** rows x features, row by row. */
+  /** rows x `rawWidthOf`, row by row. Taken over: what is done to them is done in place. */
   readonly values: Float32Array;
 }
 
 export interface LoadedModel {
   readonly manifest: ModelManifest;
-  /** Raw output of the model, one value per row. */
-  score(matrix: FeatureMatrix): Promise<Float32Array>;
-  /** The manifest's `output.contributions`, rows x features. */
-  contributions(matrix: FeatureMatrix): Promise<Float32Array>;
+  /** What comes out, rows x `outputWidthOf`: raw score, probabilities, mean square error, or expected, lower, upper. */
+  run(matrix: InputMatrix): Promise<Float32Array>;
+  /** The share of each feature (mel band) in the score, rows x `explainedBy`, where the model has one (`hasShares`). */
+  contributions(matrix: InputMatrix): Promise<Float32Array>;
   release(): Promise<void>;
 }
 
@@ -84,76 +90,155 @@ export async function loadModel(bytes: Uint8Array, manifest: ModelManifest): Pro
     );
   }
   try {
-    checkGraph(session, manifest);
+    const graph = checkShapes(manifest, session.inputMetadata, session.outputMetadata);
+    const library = manifest.inputs.kind === 'spectrogram' ? await loadFft() : undefined;
+    return new SessionModel(session, manifest, graph, createPreparation(manifest, library));
   } catch (thrown) {
     await session.release();
     throw thrown;
   }
+}
 
-  const { inputs, output } = manifest;
-  const width = inputs.features.length;
-  const run = async (
-    matrix: FeatureMatrix,
-    fetch: string,
-  ): Promise<{ values: Float32Array; columns: number }> => {
-    const feed = new Tensor('float32', scaled(matrix, manifest), [matrix.rows, width]);
-    let result: Tensor | undefined;
-    try {
-      result = (await session.run({ [inputs.tensor]: feed }, [fetch]))[fetch];
-    } catch (cause) {
-      throw new SmEdgeError('MODEL_RUN', `${key}: ${firstLine((cause as Error).message)}`, { cause });
+class SessionModel implements LoadedModel {
+  readonly manifest: ModelManifest;
+  readonly #session: InferenceSession;
+  readonly #graph: GraphInput;
+  readonly #preparation: Preparation;
+  readonly #outputs: readonly string[];
+
+  constructor(
+    session: InferenceSession,
+    manifest: ModelManifest,
+    graph: GraphInput,
+    preparation: Preparation,
+  ) {
+    this.#session = session;
+    this.manifest = manifest;
+    this.#graph = graph;
+    this.#preparation = preparation;
+    const { output } = manifest;
+    this.#outputs =
+      output.kind === undefined || output.kind === 'score' ? [output.tensor] : tensorsOf(output);
+  }
+
+  async run({ rows, values }: InputMatrix): Promise<Float32Array> {
+    const { output } = this.manifest;
+    const fed = this.#preparation.feed(values, rows);
+    const tables = await this.#tables(fed, rows, this.#outputs);
+    const table = tables[0]!;
+    switch (output.kind) {
+      case 'classes':
+        this.#wantColumns(output.tensor, table, table.columns === 1 ? 1 : output.labels.length);
+        return probabilitiesOf(output, table, rows);
+      case 'reconstruction':
+        return meanSquareError(...this.#errorPair(fed, table, rows), rows);
+      case 'forecast': {
+        const out = new Float32Array(rows * 3);
+        for (const [k, { tensor, column }] of [output, output.lower, output.upper].entries())
+          this.#column(tensor, tables[this.#outputs.indexOf(tensor)]!, column, rows, out, k, 3);
+        return out;
+      }
+      default: {
+        if (table.columns === 1 && output.column === 0) return table.values;
+        const out = new Float32Array(rows);
+        this.#column(output.tensor, table, output.column, rows, out, 0, 1);
+        return out;
+      }
     }
-    const values = result?.data;
-    if (!(values instanceof Float32Array) || values.length % matrix.rows !== 0)
-      throw new SmEdgeError('MODEL_RUN', `${key}: output ${fetch} is not float32 with a row per input row`);
-    return { values, columns: values.length / matrix.rows };
-  };
+  }
 
-  return {
-    manifest,
-    async score(matrix) {
-      const { values, columns } = await run(matrix, output.tensor);
-      if (output.column >= columns)
-        throw new SmEdgeError('MODEL_RUN', `${key}: output ${output.tensor} has no column ${output.column}`);
-      return Float32Array.from({ length: matrix.rows }, (_, row) => values[row * columns + output.column]!);
-    },
-    async contributions(matrix) {
-      if (output.contributions === undefined)
-        throw new SmEdgeError('MODEL_RUN', `${key} gives no contributions`);
-      const { values, columns } = await run(matrix, output.contributions.tensor);
-      if (columns !== width)
-        throw new SmEdgeError('MODEL_RUN', `${key}: ${columns} contributions for ${width} features`);
-      return values;
-    },
-    release: () => session.release(),
-  };
-}
+  async contributions({ rows, values }: InputMatrix): Promise<Float32Array> {
+    const { inputs, output } = this.manifest;
+    const fed = this.#preparation.feed(values, rows);
+    const width = explainedBy(inputs).length;
+    if (output.kind === 'reconstruction' && width > 0) {
+      const [table] = await this.#tables(fed, rows, this.#outputs);
+      return errorShares(inputs, ...this.#errorPair(fed, table!, rows), rows);
+    }
+    if ((output.kind === 'score' || output.kind === undefined) && output.contributions !== undefined) {
+      const { tensor } = output.contributions;
+      const [table] = await this.#tables(fed, rows, [tensor]);
+      this.#wantColumns(tensor, table!, width);
+      return table!.values;
+    }
+    throw new SmEdgeError('MODEL_RUN', `${modelKey(this.manifest)} gives no contributions`);
+  }
 
-function checkGraph(session: InferenceSession, { name, version, inputs, output }: ModelManifest): void {
-  const fail = (message: string): SmEdgeError =>
-    new SmEdgeError('MODEL_INPUTS', `${name}/${version}: ${message}`, {
-      hint: 'Make the manifest say what the graph has (docs/models.md) and register a new version.',
+  async release(): Promise<void> {
+    this.#preparation.close();
+    await this.#session.release();
+  }
+
+  async #tables(fed: Float32Array, rows: number, fetch: readonly string[]): Promise<OutputTable[]> {
+    if (!this.#graph.oneByOne || rows === 1) return this.#runOnce(fed, rows, fetch);
+    const width = fed.length / rows;
+    const parts: OutputTable[][] = [];
+    for (let row = 0; row < rows; row++)
+      parts.push(await this.#runOnce(fed.subarray(row * width, (row + 1) * width), 1, fetch));
+    return fetch.map((_, k) => {
+      const { columns } = parts[0]![k]!;
+      const values = new Float32Array(rows * columns);
+      parts.forEach((part, row) => {
+        values.set(part[k]!.values, row * columns);
+      });
+      return { values, columns };
     });
-  const [input, ...others] = session.inputMetadata;
-  if (input === undefined || others.length > 0 || input.name !== inputs.tensor)
-    throw fail(
-      `the graph takes ${session.inputNames.join(', ') || 'nothing'}, the manifest ${inputs.tensor}`,
-    );
-  if (!input.isTensor || input.type !== 'float32') throw fail(`input ${input.name} is not a float32 tensor`);
-  const [, width] = input.shape;
-  if (input.shape.length !== 2 || (typeof width === 'number' && width !== inputs.features.length))
-    throw fail(
-      `input ${input.name} has shape [${input.shape.join(', ')}], the manifest ${inputs.features.length} features`,
-    );
-  for (const wanted of [output.tensor, output.contributions?.tensor])
-    if (wanted !== undefined && !session.outputNames.includes(wanted))
-      throw fail(`the graph gives ${session.outputNames.join(', ')}, the manifest wants ${wanted}`);
-}
+  }
 
-function scaled({ values }: FeatureMatrix, { scaler }: ModelManifest): Float32Array {
-  if (scaler.kind === 'in-graph') return values;
-  const { center, scale } = scaler;
-  return values.map((value, i) => (value - center[i % center.length]!) / scale[i % scale.length]!);
+  async #runOnce(fed: Float32Array, rows: number, fetch: readonly string[]): Promise<OutputTable[]> {
+    const { manifest } = this;
+    const feed = new Tensor('float32', fed, [rows, ...this.#graph.dims]);
+    let results: InferenceSession.OnnxValueMapType;
+    try {
+      results = await this.#session.run({ [manifest.inputs.tensor]: feed }, fetch);
+    } catch (cause) {
+      throw new SmEdgeError('MODEL_RUN', `${modelKey(manifest)}: ${firstLine((cause as Error).message)}`, {
+        cause,
+      });
+    }
+    return fetch.map((name) => {
+      const values = (results[name] as Tensor | undefined)?.data;
+      if (!(values instanceof Float32Array) || values.length === 0 || values.length % rows !== 0)
+        throw new SmEdgeError(
+          'MODEL_RUN',
+          `${modelKey(manifest)}: output ${name} is not float32 with a row per input row`,
+        );
+      return { values, columns: values.length / rows };
+    });
+  }
+
+  /** What went in and what was rebuilt, in the space that the manifest names. */
+  #errorPair(fed: Float32Array, table: OutputTable, rows: number): [Float32Array, Float32Array] {
+    const { output } = this.manifest;
+    this.#wantColumns(output.tensor, table, fed.length / rows);
+    if (output.kind === 'reconstruction' && output.space === 'raw') this.#preparation.unscale(fed);
+    return [fed, table.values];
+  }
+
+  #wantColumns(tensor: string, { columns }: OutputTable, wanted: number): void {
+    if (columns !== wanted)
+      throw new SmEdgeError(
+        'MODEL_RUN',
+        `${modelKey(this.manifest)}: output ${tensor} has ${columns} values a row, not ${wanted}`,
+      );
+  }
+
+  #column(
+    tensor: string,
+    { values, columns }: OutputTable,
+    column: number,
+    rows: number,
+    out: Float32Array,
+    at: number,
+    stride: number,
+  ): void {
+    if (column >= columns)
+      throw new SmEdgeError(
+        'MODEL_RUN',
+        `${modelKey(this.manifest)}: output ${tensor} has no column ${column}`,
+      );
+    for (let row = 0; row < rows; row++) out[row * stride + at] = values[row * columns + column]!;
+  }
 }
 
 const firstLine = (message: string): string => message.split('\n')[0]!.slice(0, 300);

@@ -1,5 +1,6 @@
 import { toSmEdgeError } from '../base/errors.js';
 import type { Baseline } from './baseline.js';
+import { featuresOf } from './manifest-inputs.js';
 import type { FeatureVector, Score } from './score.js';
 import type { Scorer } from './scorer.js';
 import type { ModelChoice } from './selection.js';
@@ -65,5 +66,6 @@ export async function scorePoints(scorer: Scorer, points: readonly PointToScore[
 
 /** One point without a feature must not cost the others their batch. */
 function missingInput({ features, choice }: PointToScore): string | undefined {
-  return choice.model?.manifest.inputs.features.find((name) => !Number.isFinite(features[name]));
+  const inputs = choice.model?.manifest.inputs;
+  return inputs && featuresOf(inputs).find((name) => !Number.isFinite(features[name]));
 }

@@ -11,4 +11,12 @@ export interface Score {
   readonly anomalous: boolean;
   /** Why the baseline speaks in place of a model; absent where the score is what was asked for. */
   readonly fallback?: string;
+  /** Of a classification: the most probable label. */
+  readonly label?: string;
+  /** Of a classification: every label with its probability, 0 to 1. */
+  readonly probabilities?: Readonly<Record<string, number>>;
+  /** Of a forecast: what was expected of this moment, and the interval around it. */
+  readonly expected?: number;
+  readonly lower?: number;
+  readonly upper?: number;
 }

@@ -5,9 +5,12 @@ import type { Metrics } from '../base/metrics.js';
 import { type RetrySchedule, retryDelayMs } from '../base/retry.js';
 import { disableLibraryTelemetry } from '../base/telemetry.js';
 import { WorkerClient } from '../base/worker-call.js';
-import type { ModelManifest } from './manifest.js';
+import { explainedBy } from './manifest-inputs.js';
+import { hasShares } from './manifest-output.js';
+import { isSteps, type ModelInput, packInputs } from './model-input.js';
 import type { StoredModel } from './model-store.js';
 import type { FeatureVector, Score } from './score.js';
+import { type Forecast, forecastsOf, scoresOf } from './score-of-output.js';
 import type { LoadRequest, RunRequest } from './worker.js';
 
 export interface ScorerOptions {
@@ -19,7 +22,6 @@ export interface ScorerOptions {
 
 /** 64 points at once a second need one call; this many may wait while a slow model runs. */
 const MAX_PENDING = 64;
-const MAX_BATCH_ROWS = 4096;
 const DEFAULT_TIMEOUT_MS = 5_000;
 const CLOSE_TIMEOUT_MS = 2_000;
 
@@ -88,27 +90,46 @@ export class Scorer {
   }
 
   /**
-   * One score per vector, in order. Throws a SmEdgeError where the model cannot score them (not loaded, a feature
+   * One score per input, in order. Throws a SmEdgeError where the model cannot score them (not loaded, a feature
    * missing, a failed worker, past the deadline): the caller then takes the baseline's score and says so.
    */
-  async score(key: string, vectors: readonly FeatureVector[]): Promise<Score[]> {
-    const raw = await this.#run(key, 'score', vectors);
+  async score(key: string, inputs: readonly ModelInput[]): Promise<Score[]> {
+    const { raw, pieces } = await this.#run(key, 'run', inputs);
     const { manifest } = this.#entry(key).model;
-    // NaN compares as "not anomalous": it must not pass for a healthy machine.
-    if (!raw.every(Number.isFinite)) {
-      this.#failures.inc({ code: 'MODEL_RUN' });
-      throw new SmEdgeError('MODEL_RUN', `the model ${key} gave a score that is no number`);
+    const actuals =
+      manifest.output.kind === 'forecast'
+        ? inputs.map((input) => (isSteps(input) ? input.actual : undefined))
+        : [];
+    try {
+      const scores = scoresOf(manifest, raw, pieces, actuals);
+      this.#rows.inc({ model: key }, inputs.length);
+      return scores;
+    } catch (thrown) {
+      this.#failures.inc({ code: toSmEdgeError(thrown, 'MODEL_RUN').code });
+      throw thrown;
     }
-    this.#rows.inc({ model: key }, vectors.length);
-    return Array.from(raw, (value) => toScore(manifest, value));
   }
 
-  /** The share of each input in the raw score of one vector, as the model itself states it; undefined where it does not. */
-  async contributions(key: string, vector: FeatureVector): Promise<FeatureVector | undefined> {
-    const { inputs, output } = this.#entry(key).model.manifest;
-    if (output.contributions === undefined) return undefined;
-    const shares = await this.#run(key, 'contributions', [vector]);
-    return Object.fromEntries(inputs.features.map((feature, i) => [feature, shares[i]!]));
+  /** What a forecast model expects `horizon` steps after the last one of each input, with its interval. */
+  async forecast(key: string, inputs: readonly ModelInput[]): Promise<Forecast[]> {
+    if (this.#entry(key).model.manifest.output.kind !== 'forecast')
+      throw new SmEdgeError('MODEL_INPUTS', `${key} is no forecast`);
+    return forecastsOf((await this.#run(key, 'run', inputs)).raw);
+  }
+
+  /**
+   * The share of each feature (mel band of an image) in the raw score of one input: as the model itself states it, or
+   * of the error of a reconstruction; undefined where there is neither.
+   */
+  async contributions(key: string, input: ModelInput): Promise<FeatureVector | undefined> {
+    const { manifest } = this.#entry(key).model;
+    if (!hasShares(manifest.output)) return undefined;
+    const names = explainedBy(manifest.inputs);
+    if (names.length === 0) return undefined;
+    const { raw, pieces } = await this.#run(key, 'contributions', [input]);
+    // Of several pieces the newest one speaks.
+    const last = (pieces?.[0] ?? 1) - 1;
+    return Object.fromEntries(names.map((name, i) => [name, raw[last * names.length + i]!]));
   }
 
   async release(key: string): Promise<void> {
@@ -132,24 +153,19 @@ export class Scorer {
 
   async #run(
     key: string,
-    method: 'score' | 'contributions',
-    vectors: readonly FeatureVector[],
-  ): Promise<Float32Array> {
+    method: 'run' | 'contributions',
+    inputs: readonly ModelInput[],
+  ): Promise<{ raw: Float32Array; pieces: readonly number[] | undefined }> {
     let entry: Entry | undefined;
     try {
       entry = this.#entry(key);
-      const request: RunRequest = {
-        key,
-        rows: vectors.length,
-        values: toMatrix(entry.model.manifest, vectors),
-      };
-      if (vectors.length === 0) return new Float32Array(0);
+      const { rows, values, pieces } = packInputs(entry.model.manifest, inputs);
+      if (inputs.length === 0) return { raw: new Float32Array(0), pieces };
       await this.#ensureLoaded(entry);
-      const result = await this.#worker.call<Float32Array>(method, request, [
-        request.values.buffer as ArrayBuffer,
-      ]);
+      const request: RunRequest = { key, rows, values };
+      const raw = await this.#worker.call<Float32Array>(method, request, [values.buffer as ArrayBuffer]);
       entry.faults = 0;
-      return result;
+      return { raw, pieces };
     } catch (thrown) {
       const error = toSmEdgeError(thrown, 'MODEL_RUN');
       this.#failures.inc({ code: error.code });
@@ -184,36 +200,4 @@ export class Scorer {
       throw thrown;
     }
   }
-}
-
-function toMatrix({ name, version, inputs }: ModelManifest, vectors: readonly FeatureVector[]): Float32Array {
-  if (vectors.length > MAX_BATCH_ROWS)
-    throw new SmEdgeError(
-      'MODEL_INPUTS',
-      `a batch has at most ${MAX_BATCH_ROWS} vectors, not ${vectors.length}`,
-    );
-  const { features } = inputs;
-  const values = new Float32Array(vectors.length * features.length);
-  vectors.forEach((vector, row) => {
-    features.forEach((feature, column) => {
-      const value = Math.fround(vector[feature] ?? Number.NaN);
-      if (!Number.isFinite(value))
-        throw new SmEdgeError(
-          'MODEL_INPUTS',
-          `${name}/${version} needs ${feature}, which is ${vector[feature]}`,
-          {
-            details: { feature },
-          },
-        );
-      values[row * features.length + column] = value;
-    });
-  });
-  return values;
-}
-
-function toScore({ name, version, output, threshold }: ModelManifest, raw: number): Score {
-  const sign = output.anomalous === 'above' ? 1 : -1;
-  const score = sign * raw;
-  const limit = sign * threshold.value;
-  return { model: name, version, score, threshold: limit, anomalous: score > limit };
 }

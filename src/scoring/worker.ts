@@ -1,7 +1,7 @@
 import { SmEdgeError } from '../base/errors.js';
 import { serveWorker } from '../base/worker-call.js';
 import type { ModelManifest } from './manifest.js';
-import { type FeatureMatrix, type LoadedModel, loadModel, readModelFile } from './runtime.js';
+import { type InputMatrix, type LoadedModel, loadModel, readModelFile } from './runtime.js';
 
 export interface LoadRequest {
   readonly key: string;
@@ -9,7 +9,7 @@ export interface LoadRequest {
   readonly manifest: ModelManifest;
 }
 
-export interface RunRequest extends FeatureMatrix {
+export interface RunRequest extends InputMatrix {
   readonly key: string;
 }
 
@@ -27,7 +27,7 @@ serveWorker({
     await models.get(key)?.release();
     models.set(key, model);
   },
-  score: ({ key, ...matrix }: RunRequest) => loaded(key).score(matrix),
+  run: ({ key, ...matrix }: RunRequest) => loaded(key).run(matrix),
   contributions: ({ key, ...matrix }: RunRequest) => loaded(key).contributions(matrix),
   release: async (key: string) => {
     await models.get(key)?.release();

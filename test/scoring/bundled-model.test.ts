@@ -9,6 +9,7 @@ import { defaultBlockLength } from '#sm/features/block-length.js';
 import { createExtractor } from '#sm/features/extractor.js';
 import type { FeatureVector } from '#sm/features/spec.js';
 import { attribute, explainModel } from '#sm/scoring/explain.js';
+import { featuresOf } from '#sm/scoring/manifest-inputs.js';
 import { BUNDLED_MODELS_DIR, ModelStore, type StoredModel } from '#sm/scoring/model-store.js';
 import { quarantine } from '#sm/scoring/quarantine.js';
 import { Scorer } from '#sm/scoring/scorer.js';
@@ -63,7 +64,7 @@ describe('the bundled model', () => {
       unit: 'g',
       quantity: 'acceleration',
     });
-    expect(extractor.names).toEqual(expect.arrayContaining(model.manifest.inputs.features));
+    expect(extractor.names).toEqual(expect.arrayContaining([...featuresOf(model.manifest.inputs)]));
     extractor.close();
   });
 
@@ -101,7 +102,7 @@ describe('the bundled model', () => {
 describe.skipIf(!requirePython('onnxruntime', 'numpy'))('in Python', () => {
   it('onnxruntime gives the same scores and contributions', async () => {
     const rows = await healthyFeatures(seededRandom(11), 20, 1);
-    const { features } = model.manifest.inputs;
+    const features = featuresOf(model.manifest.inputs);
     const script = `
 import json, sys, numpy as np, onnxruntime
 rows = np.array(json.loads(sys.argv[2]), dtype=np.float32)

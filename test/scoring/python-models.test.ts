@@ -43,7 +43,7 @@ describe.skipIf(!requirePython('onnx', 'numpy'))('the example of docs/models.md'
     const [golden] = model.manifest.golden.vectors;
     const [rms, kurtosis] = golden!.input;
     const [score] = await scorer.score(model.key, [{ rms: rms!, kurtosis: kurtosis! }]);
-    expect(score!.score).toBeCloseTo(golden!.output, 4);
+    expect(score!.score).toBeCloseTo(Number(golden!.output), 4);
     expect(model.manifest.training.histograms.rms!.counts.reduce((sum, n) => sum + n, 0)).toBe(500);
   });
 });

@@ -37,8 +37,8 @@ async function onDisk(bytes: Uint8Array, changes: Record<string, unknown> = {}):
   return storedModel(folder, manifest);
 }
 
-const slow = () =>
-  onDisk(slowModel(1200, 40), {
+const slow = (depth = 40) =>
+  onDisk(slowModel(1200, depth), {
     name: 'slow',
     output: { tensor: 'score', meaning: 'x', anomalous: 'above' },
   });
@@ -132,9 +132,9 @@ describe('scoring', () => {
 
 describe('when the worker fails', () => {
   it('a run past its deadline is an error; other models are loaded again in a new worker, the slow one rests', async () => {
-    const scorer = scorerWith(1_000);
+    const scorer = scorerWith(2_500);
     await scorer.load(await onDisk(linearModel()));
-    await scorer.load(await slow());
+    await scorer.load(await slow(80));
     await expect(scorer.score('slow/1', [{ a: 1, b: 1 }])).rejects.toMatchObject({ code: 'WORKER_TIMEOUT' });
     const [score] = await scorer.score('linear/1', [{ a: 1, b: 1 }]);
     expect(score?.score).toBe(6);
