@@ -9,7 +9,7 @@ import type { Diagnosis } from '../diagnosis/diagnose.js';
 import type { EventBus, EventDraft } from '../events/bus.js';
 import type { EventType } from '../events/event.js';
 import type { Reason } from '../scoring/explain.js';
-import type { Score } from '../scoring/score.js';
+import { besideScore, type Score } from '../scoring/score.js';
 import type { SourceStatus } from '../sources/part.js';
 import type { Store, WriteBatch } from '../storage/store.js';
 import { Publisher } from './publisher.js';
@@ -113,6 +113,7 @@ export class Announcer {
         score: score.score,
         threshold: score.threshold,
         ...(score.fallback === undefined ? {} : { fallback: score.fallback }),
+        ...besideScore(score),
         reasons,
         ...(diagnosis === undefined ? {} : { diagnosis }),
         message: anomalyMessage(facts),

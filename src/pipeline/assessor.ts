@@ -3,6 +3,7 @@ import type { AnalysisSpec, FeatureVector } from '../features/spec.js';
 import { Baseline, FEATURE_BASELINE, READING_BASELINE, READING_FEATURE } from '../scoring/baseline.js';
 import { DriftSketch } from '../scoring/drift.js';
 import { attribute, explainBaseline, explainModel, type Reason } from '../scoring/explain.js';
+import type { ModelInput } from '../scoring/model-input.js';
 import type { StoredModel } from '../scoring/model-store.js';
 import type { Score } from '../scoring/score.js';
 import { scorePoints } from '../scoring/score-points.js';
@@ -15,6 +16,7 @@ import {
 } from '../scoring/selection.js';
 import { exceedance } from './health-index.js';
 import type { PointContext } from './machines.js';
+import { ModelInputs, type WindowSeen } from './model-inputs.js';
 
 /** The scores of one window or reading. */
 export interface Assessment {
@@ -31,6 +33,10 @@ export interface ModelFigures {
 
 interface PointState {
   choice: ModelChoice | undefined;
+  /** Of the model that is chosen now. */
+  inputs: ModelInputs | undefined;
+  /** What the model scored last, where that is not the features of the window alone. */
+  lastInput: ModelInput | undefined;
   baseline: Baseline;
   readonly kind: 'features' | 'reading';
   changed: boolean;
@@ -69,21 +75,30 @@ export class Assessor {
     this.#catalogue = catalogue;
     for (const state of this.#points.values()) {
       state.choice = undefined;
+      state.inputs = undefined;
+      state.lastInput = undefined;
       state.said = '';
     }
   }
 
-  async window(context: PointContext, spec: AnalysisSpec, features: FeatureVector): Promise<Assessment> {
+  /** Scores one window; the windows of a point come in order of time, one after the other. */
+  async window(context: PointContext, spec: AnalysisSpec, seen: WindowSeen): Promise<Assessment> {
     const { point } = context;
+    const { features } = seen;
     const state = this.#stateOf(point, 'features');
     const choice = await this.#choiceFor(state, context, spec, features);
-    const [scored] = await scorePoints(this.#scorer, [{ features, choice, baseline: state.baseline }]);
+    const { model } = choice;
+    if (model !== undefined) state.inputs ??= new ModelInputs(model.manifest);
+    const wanted = state.inputs?.next(seen);
+    const [scored] = await scorePoints(this.#scorer, [
+      { features, choice, baseline: state.baseline, ...wanted },
+    ]);
+    state.lastInput = wanted?.input === features ? undefined : wanted?.input;
     state.changed = true;
     const score = scored?.score;
-    const { model } = choice;
     const byModel = score !== undefined && score.model === model?.name ? score : undefined;
     if (byModel !== undefined) this.#sketchOf(model!).add(features, byModel.score);
-    else this.#say(point, state, score?.fallback ?? choice.reason);
+    else this.#say(point, state, scored?.fallback ?? choice.reason);
     return assessmentOf([score, byModel === undefined ? undefined : scored?.baseline]);
   }
 
@@ -100,7 +115,9 @@ export class Assessor {
     if (state === undefined) return [];
     const model = state.choice?.model;
     if (model === undefined || score.model !== model.name) return explainBaseline(state.baseline, features);
-    const attribution = await attribute(this.#scorer, model, features).catch(() => undefined);
+    const attribution = await attribute(this.#scorer, model, state.lastInput ?? features).catch(
+      () => undefined,
+    );
     return attribution === undefined
       ? explainBaseline(state.baseline, features)
       : explainModel(model.manifest, features, attribution.values, state.baseline);
@@ -209,6 +226,8 @@ export class Assessor {
 
 const newState = (kind: PointState['kind']): PointState => ({
   choice: undefined,
+  inputs: undefined,
+  lastInput: undefined,
   baseline: new Baseline(kind === 'reading' ? READING_BASELINE : FEATURE_BASELINE),
   kind,
   changed: false,

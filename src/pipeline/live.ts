@@ -305,7 +305,8 @@ export class LivePipeline implements IntakeSink {
       const timeMs = window.startTimeMs;
       const durationMs = (window.length * 1000) / spec.sampleRateHz;
       board.features(point, timeMs, features, spec.unit);
-      const assessment = await assessor.window(context, spec, features);
+      const samples = () => channel.ring.copy(window.from, window.length);
+      const assessment = await assessor.window(context, spec, { timeMs, features, samples });
       const { scores, worst } = assessment;
       const onFeatures = alarms.evaluateFeatures({ point, timeMs, features });
       if (onFeatures.length > 0) await announcer.transitions(onFeatures, correlationId);

@@ -14,6 +14,7 @@ interface Entry {
   value: number | undefined;
   timeMs: number;
   score: number | undefined;
+  label: string | undefined;
   threshold: number | undefined;
   diagnosis: string | undefined;
   quality: Quality;
@@ -97,11 +98,12 @@ export class PointBoard {
     entry.value = features.rms;
   }
 
-  score(point: string, timeMs: number, { score, threshold }: Score): void {
+  score(point: string, timeMs: number, { score, threshold, label }: Score): void {
     const entry = this.#entry(point);
     if (entry === undefined) return;
     entry.timeMs = Math.max(entry.timeMs, timeMs);
     entry.score = score;
+    entry.label = label;
     entry.threshold = threshold;
   }
 
@@ -136,6 +138,7 @@ export class PointBoard {
         value: undefined,
         timeMs: Number.NEGATIVE_INFINITY,
         score: undefined,
+        label: undefined,
         threshold: undefined,
         diagnosis: undefined,
         quality: 'good',

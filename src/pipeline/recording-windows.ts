@@ -7,6 +7,7 @@ import { analysisSpecOf, type MachineRegistry, type PointContext } from './machi
 export interface RecordingWindow {
   readonly timeMs: number;
   readonly features: FeatureVector;
+  readonly samples: Float32Array;
 }
 
 const MOST_EXTRACTORS = 4;
@@ -49,7 +50,8 @@ export class RecordingAnalysis {
     const extractor = await this.#extractorFor(spec);
     for (let from = 0; from + blockLength <= block.samples.length; from += blockLength) {
       const timeMs = block.startTimeMs + (from * 1000) / sampleRateHz;
-      yield { timeMs, features: extractor.extract(block.samples.subarray(from, from + blockLength)) };
+      const samples = block.samples.subarray(from, from + blockLength);
+      yield { timeMs, features: extractor.extract(samples), samples };
     }
   }
 

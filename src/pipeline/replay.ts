@@ -2,7 +2,7 @@ import type { AlarmEngine, AlarmTransition } from '../alarms/engine.js';
 import { AnomalyValidator } from '../alarms/validator.js';
 import { type Diagnosis, diagnose } from '../diagnosis/diagnose.js';
 import type { AnalysisSpec, FeatureVector } from '../features/spec.js';
-import type { Score } from '../scoring/score.js';
+import { besideScore, type Score } from '../scoring/score.js';
 import type { Recording, RecordingSet, TableRow } from '../signals/recording-set.js';
 import { judgeAssessment } from './anomalies.js';
 import type { Assessment, Assessor } from './assessor.js';
@@ -39,7 +39,7 @@ export type ReplayLine =
       diagnoses: Readonly<Record<string, number>>;
     };
 
-interface ScoreFields {
+interface ScoreFields extends ReturnType<typeof besideScore> {
   model: string;
   version: string;
   score: number;
@@ -126,12 +126,12 @@ class Run {
     for (const block of recording.blocks) {
       const spec = this.#analysis.specOf(recording, context, block);
       if (spec.blockLength === 0) continue;
-      for await (const { timeMs, features } of this.#analysis.windows(block, spec)) {
+      for await (const { timeMs, features, samples } of this.#analysis.windows(block, spec)) {
         this.#counts.windows++;
         const time = isoTime(timeMs);
         yield { kind: 'features', recording: file, time, point, features };
         yield* this.#alarmLines(file, alarms.evaluateFeatures({ point, timeMs, features }));
-        const assessment = await assessor.window(context, spec, features);
+        const assessment = await assessor.window(context, spec, { timeMs, features, samples: () => samples });
         yield* this.#judged(file, point, timeMs, assessment);
       }
       // A snapshot is a look of its own at the machine; a whole recording is one.
@@ -219,7 +219,8 @@ class Run {
     scores: readonly Score[],
     believed: boolean | undefined,
   ): Generator<ReplayLine> {
-    for (const { model, version, score, threshold, anomalous } of scores) {
+    for (const scored of scores) {
+      const { model, version, score, threshold, anomalous } = scored;
       if (anomalous) this.#counts.anomalous++;
       const verdict = anomalous && believed !== undefined ? { believed } : {};
       yield {
@@ -232,6 +233,7 @@ class Run {
         score,
         threshold,
         anomalous,
+        ...besideScore(scored),
         ...verdict,
       };
     }

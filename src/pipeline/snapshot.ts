@@ -34,6 +34,8 @@ export interface PointView {
   readonly value: number | undefined;
   readonly timeMs: number;
   readonly score: number | undefined;
+  /** Most probable label, where a classification scores the point. */
+  readonly label?: string | undefined;
   readonly threshold: number | undefined;
   /** Verdict of the newest diagnosis, where there was one. */
   readonly diagnosis: string | undefined;

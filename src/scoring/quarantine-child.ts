@@ -1,11 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { toErrorRecord } from '../base/errors.js';
-import { goldenMatrix } from './golden.js';
-import { checkModelGraph } from './graph-gate.js';
 import type { ModelManifest } from './manifest.js';
-import { explainedBy } from './manifest-inputs.js';
-import { hasShares } from './manifest-output.js';
-import { loadModel, readModelFile } from './runtime.js';
+import { tryModel } from './trial.js';
 
 /** The process in which an unknown model runs for the first time: it may die here, alone. */
 process.once('message', async ({ path, manifest }: { path: string; manifest: ModelManifest }) => {
@@ -16,13 +12,7 @@ process.once('message', async ({ path, manifest }: { path: string; manifest: Mod
     // Not Linux: nothing to ask for.
   }
   try {
-    const bytes = await readModelFile(path, manifest);
-    checkModelGraph(bytes);
-    const model = await loadModel(bytes, manifest);
-    const outputs = Array.from(await model.run(goldenMatrix(manifest)));
-    if (hasShares(manifest.output) && explainedBy(manifest.inputs).length > 0)
-      await model.contributions(goldenMatrix(manifest));
-    process.send?.({ outputs });
+    process.send?.({ outputs: Array.from(await tryModel(path, manifest)) });
   } catch (thrown) {
     process.send?.({ error: toErrorRecord(thrown, 'MODEL_CORRUPT') });
   }

@@ -1,6 +1,7 @@
 import { toSmEdgeError } from '../base/errors.js';
 import type { Baseline } from './baseline.js';
 import { featuresOf } from './manifest-inputs.js';
+import type { ModelInput } from './model-input.js';
 import type { FeatureVector, Score } from './score.js';
 import type { Scorer } from './scorer.js';
 import type { ModelChoice } from './selection.js';
@@ -9,6 +10,10 @@ import type { ModelChoice } from './selection.js';
 export interface PointToScore {
   readonly features: FeatureVector;
   readonly choice: ModelChoice;
+  /** What the model scores; the features where nothing is said. */
+  readonly input?: ModelInput | undefined;
+  /** Why there is no input for the model. */
+  readonly reason?: string | undefined;
   readonly baseline: Baseline;
 }
 
@@ -17,6 +22,8 @@ export interface PointScores {
   readonly score: Score | undefined;
   /** The baseline's own score beside the model's, where it speaks. */
   readonly baseline: Score | undefined;
+  /** Why no model speaks, also while the baseline cannot yet; undefined where one does. */
+  readonly fallback: string | undefined;
 }
 
 /**
@@ -36,14 +43,14 @@ export async function scorePoints(scorer: Scorer, points: readonly PointToScore[
   await Promise.all(
     [...byModel].map(async ([key, indices]) => {
       const batch = indices.filter((i) => {
-        const missing = missingInput(points[i]!);
-        if (missing !== undefined) outcomes.set(i, `${key} needs ${missing}`);
-        return missing === undefined;
+        const why = points[i]!.reason ?? missingInput(points[i]!);
+        if (why !== undefined) outcomes.set(i, `${key}: ${why}`);
+        return why === undefined;
       });
       try {
         const scores = await scorer.score(
           key,
-          batch.map((i) => points[i]!.features),
+          batch.map((i) => points[i]!.input ?? points[i]!.features),
         );
         batch.forEach((i, row) => {
           outcomes.set(i, scores[row]!);
@@ -58,14 +65,16 @@ export async function scorePoints(scorer: Scorer, points: readonly PointToScore[
     const outcome = outcomes.get(i);
     const model = typeof outcome === 'object' ? outcome : undefined;
     const own = baseline.update(features);
-    if (model !== undefined) return { score: model, baseline: own };
+    if (model !== undefined) return { score: model, baseline: own, fallback: undefined };
     const fallback = typeof outcome === 'string' ? outcome : choice.reason;
-    return { score: own === undefined ? undefined : { ...own, fallback }, baseline: own };
+    return { score: own === undefined ? undefined : { ...own, fallback }, baseline: own, fallback };
   });
 }
 
 /** One point without a feature must not cost the others their batch. */
 function missingInput({ features, choice }: PointToScore): string | undefined {
   const inputs = choice.model?.manifest.inputs;
-  return inputs && featuresOf(inputs).find((name) => !Number.isFinite(features[name]));
+  if (inputs === undefined) return undefined;
+  const missing = featuresOf(inputs).find((name) => !Number.isFinite(features[name]));
+  return missing === undefined ? undefined : `needs ${missing}`;
 }

@@ -20,3 +20,20 @@ export interface Score {
   readonly lower?: number;
   readonly upper?: number;
 }
+
+/** What a classification or a forecast says besides its score; nothing for other models. */
+export function besideScore({
+  label,
+  probabilities,
+  expected,
+  lower,
+  upper,
+}: Score): Pick<Score, 'label' | 'probabilities' | 'expected' | 'lower' | 'upper'> {
+  return {
+    ...(label === undefined ? {} : { label }),
+    ...(probabilities === undefined ? {} : { probabilities }),
+    ...(expected === undefined ? {} : { expected }),
+    ...(lower === undefined ? {} : { lower }),
+    ...(upper === undefined ? {} : { upper }),
+  };
+}

@@ -73,7 +73,10 @@ describe('models in use', () => {
   /** What scores the machine's vibration now; undefined where no model does. */
   const usedBy = async (machine: string): Promise<string | undefined> => {
     const context = machines.contextOf(`${machine}.de.acceleration`);
-    const { scores } = await assessor.window(context, analysisSpecOf(context, 12_000, 'g'), { a: 1, b: 1 });
+    const { scores } = await assessor.window(context, analysisSpecOf(context, 12_000, 'g'), {
+      timeMs: 0,
+      features: { a: 1, b: 1 },
+    });
     const [score] = scores.filter(({ model }) => model !== 'baseline');
     return score === undefined ? undefined : `${score.model}/${score.version}`;
   };

@@ -193,7 +193,7 @@ describe('points in one call', () => {
     ]);
     expect(points.map(({ score }) => [score?.model, score?.fallback])).toEqual([
       ['linear', undefined],
-      ['baseline', 'linear/1 needs b'],
+      ['baseline', 'linear/1: needs b'],
       ['baseline', 'no model is wanted'],
       ['linear', undefined],
     ]);
