@@ -29,10 +29,14 @@ export function judgeReading(
   active: boolean,
   recent: RecentValues,
 ): Finding | undefined {
-  if (config.feature !== undefined) return undefined;
+  if (config.feature !== undefined || !judgesValues(config)) return undefined;
   if (reading.quality === 'bad' || !Number.isFinite(reading.value)) return undefined;
-  return judgeValue(config, { ...reading, what: reading.point }, active, recent);
+  const { point: what, timeMs, value, unit } = reading;
+  return judgeValue(config, { what, timeMs, value, unit }, active, recent);
 }
+
+const judgesValues = ({ above, below, outside, change }: AlarmConfig): boolean =>
+  above !== undefined || below !== undefined || outside !== undefined || change !== undefined;
 
 export function judgeFeatures(
   config: AlarmConfig,

@@ -78,14 +78,17 @@ export class AlarmEngine {
   }
 
   /** A value; a bad one neither raises nor clears anything. */
-  evaluateReading(reading: Reading): AlarmTransition[] {
+  evaluateReading(reading: Reading): readonly AlarmTransition[] {
     const gated = this.#gate(reading);
-    const changes = this.#instancesOf(reading.point).flatMap((instance) => {
+    const isValue = reading.quality !== 'bad' && Number.isFinite(reading.value);
+    let changes = gated;
+    for (const instance of this.#instancesOf(reading.point)) {
       const { config, state, recent } = instance;
-      if (reading.quality !== 'bad' && Number.isFinite(reading.value)) instance.heard = true;
-      return this.#judge(instance, judgeReading(config, reading, state.active, recent), reading.timeMs);
-    });
-    return gated.length === 0 ? changes : [...gated, ...changes];
+      if (isValue) instance.heard = true;
+      const finding = judgeReading(config, reading, state.active, recent);
+      changes = joined(changes, this.#judge(instance, finding, reading.timeMs));
+    }
+    return changes;
   }
 
   /** The features of a window: alarms on a feature or on a zone of ISO 20816. */
@@ -100,10 +103,13 @@ export class AlarmEngine {
   }
 
   /** The worst score of a window or reading, and its diagnosis where there is one. */
-  evaluateScore(scored: ScoredPoint): AlarmTransition[] {
-    return this.#instancesOf(scored.point).flatMap((instance) =>
-      this.#judge(instance, judgeScore(instance.config, scored, instance.state.active), scored.timeMs),
-    );
+  evaluateScore(scored: ScoredPoint): readonly AlarmTransition[] {
+    let changes = NO_TRANSITIONS;
+    for (const instance of this.#instancesOf(scored.point)) {
+      const finding = judgeScore(instance.config, scored, instance.state.active);
+      changes = joined(changes, this.#judge(instance, finding, scored.timeMs));
+    }
+    return changes;
   }
 
   /** Time went by on the gateway's clock: shelves end, data are missing. To be called every second or so. */
@@ -125,7 +131,7 @@ export class AlarmEngine {
   }
 
   /** Something that a person does to one alarm. Empty where it changes nothing, or there is no such alarm. */
-  operate(alarm: string, point: string, input: AlarmInput, actor: Actor): AlarmTransition[] {
+  operate(alarm: string, point: string, input: AlarmInput, actor: Actor): readonly AlarmTransition[] {
     const instance = this.#find(alarm, point);
     return instance === undefined ? [] : this.#apply(instance, input, undefined, actor);
   }
@@ -254,9 +260,10 @@ export class AlarmEngine {
   }
 
   /** Suppresses the alarms that do not count in the operating state that a reading tells; a bad one tells none. */
-  #gate(reading: Reading): AlarmTransition[] {
+  #gate(reading: Reading): readonly AlarmTransition[] {
     const gated = this.#gated.get(reading.point);
-    if (gated === undefined || reading.quality === 'bad' || !Number.isFinite(reading.value)) return [];
+    if (gated === undefined || reading.quality === 'bad' || !Number.isFinite(reading.value))
+      return NO_TRANSITIONS;
     return gated.flatMap((instance) => {
       const { above = Number.NEGATIVE_INFINITY, below = Number.POSITIVE_INFINITY } =
         instance.config.countsWhile!;
@@ -269,12 +276,17 @@ export class AlarmEngine {
     });
   }
 
-  #judge(instance: Instance, finding: Finding | undefined, timeMs: number): AlarmTransition[] {
-    if (finding === undefined) return [];
+  #judge(instance: Instance, finding: Finding | undefined, timeMs: number): readonly AlarmTransition[] {
+    if (finding === undefined) return NO_TRANSITIONS;
     return this.#apply(instance, { kind: 'condition', present: finding.present, timeMs }, finding);
   }
 
-  #apply(instance: Instance, input: AlarmInput, finding?: Finding, actor?: Actor): AlarmTransition[] {
+  #apply(
+    instance: Instance,
+    input: AlarmInput,
+    finding?: Finding,
+    actor?: Actor,
+  ): readonly AlarmTransition[] {
     const { config, point } = instance;
     const before = instance.state;
     const after = transition(before, input, rulesOf(config));
@@ -287,7 +299,7 @@ export class AlarmEngine {
     if (before.state === after.state && !shelfMoved && !byPerson) {
       if (before.active !== after.active || before.suppressed !== after.suppressed)
         this.#unsaved.add(instance);
-      return [];
+      return NO_TRANSITIONS;
     }
     this.#unsaved.delete(instance);
     if (before.state !== after.state)
@@ -334,6 +346,12 @@ export class AlarmEngine {
     }
   }
 }
+
+/** What nearly every value gives: one list for all of them. */
+const NO_TRANSITIONS: readonly AlarmTransition[] = [];
+
+const joined = (a: readonly AlarmTransition[], b: readonly AlarmTransition[]): readonly AlarmTransition[] =>
+  b.length === 0 ? a : a.length === 0 ? b : [...a, ...b];
 
 /** In the order in which they come back, whatever the order in which they went. */
 const byEndOfShelf = (a: Instance, b: Instance): number =>

@@ -1,4 +1,5 @@
 import type { Metrics } from '../base/metrics.js';
+import type { Reading } from '../signals/reading.js';
 
 export type LiveMetrics = ReturnType<typeof liveMetrics>;
 
@@ -34,4 +35,14 @@ export function liveMetrics(metrics: Metrics) {
     ),
   };
   return { gauges, counters };
+}
+
+/** Counts a batch at once: the label of a counter costs more than the reading. */
+export function countReadings(
+  { readings: counter }: LiveMetrics['counters'],
+  readings: readonly Reading[],
+): void {
+  const counts = { good: 0, uncertain: 0, bad: 0 };
+  for (const { quality } of readings) counts[quality]++;
+  for (const [quality, count] of Object.entries(counts)) if (count > 0) counter.inc({ quality }, count);
 }

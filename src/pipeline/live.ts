@@ -24,7 +24,7 @@ import type { Anomalies } from './anomalies.js';
 import type { Assessor } from './assessor.js';
 import { type CaptureCause, Captures } from './captures.js';
 import { type AnalysisWindow, Channel } from './channel.js';
-import { type LiveMetrics, liveMetrics } from './live-metrics.js';
+import { countReadings, type LiveMetrics, liveMetrics } from './live-metrics.js';
 import { analysisSpecOf, type MachineRegistry, type PointContext } from './machines.js';
 import type { PointBoard } from './point-board.js';
 import { signalDocument } from './signal-document.js';
@@ -105,6 +105,7 @@ export class LivePipeline implements IntakeSink {
   async analyse({ readings = [], blocks = [] }: SignalBatch, stored: boolean): Promise<void> {
     this.#announced = [];
     for (const reading of readings) this.#takeReading(reading);
+    countReadings(this.#counters, readings);
     for (const block of blocks) this.#takeBlock(block, stored);
     if (this.#announced.length > 0) await Promise.allSettled(this.#announced);
   }
@@ -142,31 +143,36 @@ export class LivePipeline implements IntakeSink {
 
   #takeReading(reading: Reading): void {
     const { alarms, board, newId } = this.#deps;
-    this.#counters.readings.inc({ quality: reading.quality });
     board.reading(reading);
     this.#deps.anomalies.quality(reading.point, reading.quality);
-    const correlationId = newId();
-    const transitions = [...alarms.evaluateReading(reading)];
+    // Few readings have consequences: only they get an id that runs through them.
+    let id: string | undefined;
+    const correlationOf = (): string => {
+      id ??= newId();
+      return id;
+    };
+    const transitions = alarms.evaluateReading(reading);
     if (isSound(reading.quality, reading.reason)) {
-      this.#scoreReading(reading, correlationId);
-      transitions.push(...this.#followTrend(reading));
+      this.#scoreReading(reading, correlationOf);
+      const onTrend = this.#followTrend(reading);
+      if (onTrend.length > 0) this.#announce(onTrend, correlationOf());
     }
-    this.#announce(transitions, correlationId);
+    if (transitions.length > 0) this.#announce(transitions, correlationOf());
   }
 
-  #scoreReading({ point, timeMs, value }: Reading, correlationId: string): void {
+  #scoreReading({ point, timeMs, value }: Reading, correlationOf: () => string): void {
     const { alarms, anomalies, assessor, board } = this.#deps;
     const assessment = assessor.reading(point, value);
     const { worst } = assessment;
     if (worst === undefined) return;
     board.score(point, timeMs, worst);
     // Scores of scalars are stored when they say something: a year of "usual" wears the flash for nothing.
-    if (worst.anomalous) this.#save({ scores: [scoreRow(point, timeMs, worst, correlationId)] });
+    if (worst.anomalous) this.#save({ scores: [scoreRow(point, timeMs, worst, correlationOf())] });
     const verdict = anomalies.judge(point, timeMs, assessment);
     if (verdict?.first)
       anomalies.confirm(
         { point, timeMs, score: worst, reasons: [], diagnosis: undefined, validation: verdict },
-        correlationId,
+        correlationOf(),
       );
     const transitions = alarms.evaluateScore({
       ...worst,
@@ -174,11 +180,10 @@ export class LivePipeline implements IntakeSink {
       timeMs,
       heldBack: verdict?.confirmed === false,
     });
-    this.#announce(transitions, correlationId, anomalies.causeOf(point));
+    if (transitions.length > 0) this.#announce(transitions, correlationOf(), anomalies.causeOf(point));
   }
 
   #announce(transitions: readonly AlarmTransition[], correlationId: string, causationId?: string): void {
-    if (transitions.length === 0) return;
     this.#captureMachine(transitions, correlationId);
     const announced = this.#deps.announcer.transitions(transitions, correlationId, causationId);
     this.#announced.push(announced);

@@ -36,8 +36,11 @@ const ARRIVAL_TOLERANCE_MS = 1_000;
  * they are laid end to end too, until the row is this far ahead of the clock.
  */
 const BACKLOG_TOLERANCE_MS = 30_000;
-/** A backlog is over when this many blocks in a row took about the time to arrive that they took to be sampled. */
-const LIVE_BLOCKS = 3;
+/**
+ * A backlog is over when blocks took about the time to arrive that they took to be sampled for so long. Only then is the row set
+ * back to the clock: new samples then lie over the end of the backlog, and a sender that is only slow for a moment must not cause it.
+ */
+const LIVE_MS = 10_000;
 /** Device times may be rounded, no more. */
 const DEVICE_TOLERANCE_MS = 5;
 /** The row is drawn to the arrivals by at most this share: under half a sample in a block of 4096. */
@@ -48,8 +51,8 @@ export class BlockClock {
   #lastSequence: number | undefined;
   #durationMs = 0;
   #lastArrivalMs = Number.NEGATIVE_INFINITY;
-  /** Blocks in a row that did not come in a hurry: one pause in a backlog does not end it. */
-  #unhurried = LIVE_BLOCKS;
+  /** Since when no block came in a hurry. */
+  #unhurriedSinceMs = Number.NEGATIVE_INFINITY;
 
   /** The stamp of the next block. */
   stamp(block: BlockArrival): BlockStamp {
@@ -71,7 +74,7 @@ export class BlockClock {
     this.#durationMs = durationMs;
 
     const hurried = block.arrivalMs - this.#lastArrivalMs < durationMs / 2;
-    this.#unhurried = hurried ? 0 : Math.min(LIVE_BLOCKS, this.#unhurried + 1);
+    if (hurried) this.#unhurriedSinceMs = block.arrivalMs;
     const observedMs = block.deviceTimeMs ?? block.arrivalMs - durationMs;
     const placed = this.#place(expectedMs, observedMs, block, lostBlocks, step);
     this.#nextMs = placed.ms + durationMs;
@@ -102,7 +105,8 @@ export class BlockClock {
 
   #toleranceMs(block: BlockArrival, deviationMs: number, durationMs: number): number {
     if (block.deviceTimeMs !== undefined) return Math.max(DEVICE_TOLERANCE_MS, durationMs / 2);
-    if (deviationMs < 0 && this.#unhurried < LIVE_BLOCKS) return BACKLOG_TOLERANCE_MS;
+    const isBacklog = block.arrivalMs - this.#unhurriedSinceMs < LIVE_MS;
+    if (deviationMs < 0 && isBacklog) return BACKLOG_TOLERANCE_MS;
     return Math.max(ARRIVAL_TOLERANCE_MS, 2 * durationMs);
   }
 

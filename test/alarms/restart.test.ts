@@ -60,7 +60,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant('tick' as const), gapMs, alarm }),
 );
 
-function apply(engine: AlarmEngine, given: Step, timeMs: number): AlarmTransition[] {
+function apply(engine: AlarmEngine, given: Step, timeMs: number): readonly AlarmTransition[] {
   switch (given.kind) {
     case 'value':
       return engine.evaluateReading({

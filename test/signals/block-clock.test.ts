@@ -57,12 +57,35 @@ describe('block clock', () => {
       expect(startTimeMs - last).toBeCloseTo(BLOCK_MS, 1);
       last = startTimeMs;
     }
-    // Two blocks in their own time may be a pause in the backlog; three are live.
-    expect(stamp(START_MS + 50 + BLOCK_MS).continuity).toBe('contiguous');
-    expect(stamp(START_MS + 50 + 2 * BLOCK_MS).continuity).toBe('contiguous');
-    const liveMs = START_MS + 50 + 3 * BLOCK_MS;
-    expect(stamp(liveMs)).toEqual({ startTimeMs: liveMs - BLOCK_MS, continuity: 'gap', lostBlocks: 0 });
-    expect(stamp(liveMs + BLOCK_MS).continuity).toBe('contiguous');
+    // Nine seconds in their own time may be a pause in the backlog; ten are live.
+    const live = (i: number) => stamp(START_MS + 50 + i * BLOCK_MS);
+    const blocks = Math.ceil(10_000 / BLOCK_MS);
+    for (let i = 1; i < blocks; i++) expect(live(i).continuity).toBe('contiguous');
+    const liveMs = START_MS + 50 + blocks * BLOCK_MS;
+    expect(live(blocks)).toEqual({ startTimeMs: liveMs - BLOCK_MS, continuity: 'gap', lostBlocks: 0 });
+    expect(live(blocks + 1).continuity).toBe('contiguous');
+  });
+
+  it('keeps a signal that comes faster than it was sampled in order, however unevenly it comes', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 0, max: 500 }), { minLength: 2, maxLength: 150 }),
+        (pausesMs) => {
+          const clock = new BlockClock();
+          let arrivalMs = START_MS;
+          let endMs = Number.NEGATIVE_INFINITY;
+          for (const pauseMs of pausesMs) {
+            // Two at once, then a pause of up to three blocks.
+            for (const waitMs of [pauseMs, 1]) {
+              arrivalMs += waitMs;
+              const { startTimeMs } = clock.stamp({ count: COUNT, sampleRateHz: RATE_HZ, arrivalMs });
+              expect(startTimeMs).toBeGreaterThan(endMs - 0.001 * BLOCK_MS);
+              endMs = startTimeMs + BLOCK_MS;
+            }
+          }
+        },
+      ),
+    );
   });
 
   it('never runs more than half a minute ahead of the clock', () => {

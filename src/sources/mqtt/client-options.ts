@@ -41,6 +41,8 @@ export async function clientOptions(
     reconnectPeriod: 0,
     resubscribe: false,
     queueQoSZero: false,
+    // Half a dozen calls a message, for a log that nobody switched on.
+    log: () => undefined,
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
     ...(ca === undefined ? {} : { ca }),
