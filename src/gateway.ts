@@ -16,6 +16,7 @@ import { AnalysisClient } from './pipeline/analysis/client.js';
 import { Announcer } from './pipeline/announcer.js';
 import { Anomalies } from './pipeline/anomalies.js';
 import { Assessor } from './pipeline/assessor.js';
+import { openCommissioning } from './pipeline/commissioning/open.js';
 import { type Desks, openDesks } from './pipeline/desks.js';
 import { Housekeeping } from './pipeline/housekeeping.js';
 import { LivePipeline } from './pipeline/live.js';
@@ -30,12 +31,13 @@ import type { GatewaySnapshot } from './pipeline/snapshot.js';
 import { SourceMemories } from './pipeline/source-memories.js';
 import { SourceSet } from './pipeline/source-set.js';
 import { StoreWatch } from './pipeline/store-watch.js';
+import { tellSourceChange, tellStoreChange } from './pipeline/tell-changes.js';
 import { learnedSeasons } from './pipeline/trends.js';
 import type { ModelStore } from './scoring/model-store.js';
 import { Scorer } from './scoring/scorer.js';
 import { catalogueOf } from './scoring/selection.js';
 import type { IngestResult } from './sources/http/door.js';
-import { type StoreChange, StoreHealth } from './storage/health.js';
+import { StoreHealth } from './storage/health.js';
 import { Store } from './storage/store.js';
 
 /*
@@ -104,7 +106,9 @@ export class Gateway {
     this.#newId = idGenerator(clock, random);
     this.#startedMs = clock.nowMs();
     this.#machines = new MachineRegistry(config.machines);
-    this.#storeHealth = new StoreHealth(clock, (change) => this.#onStoreChange(change));
+    this.#storeHealth = new StoreHealth(clock, (change) =>
+      tellStoreChange(change, this.#logger, this.#running?.announcer, this.#newId),
+    );
   }
 
   /** True once every part has been started, and until the gateway stops. */
@@ -126,6 +130,7 @@ export class Gateway {
     await this.#restore(running);
     running.housekeeping.start();
     running.desks.alarms.start();
+    running.desks.commissioning.start();
     // Before the sources: the first event of the first start goes up too.
     running.remotes = await this.#startRemotes(running);
     await running.watch.damageFound();
@@ -145,6 +150,7 @@ export class Gateway {
     await sources.stop();
     running.desks.alarms.stop();
     await pipeline.stop();
+    await running.desks.commissioning.stop();
     await housekeeping.stop();
     await watch.stop();
     await remotes?.stop();
@@ -278,7 +284,6 @@ export class Gateway {
     const announcer = new Announcer({ bus, store, alarms, clock, random, newId: this.#newId });
     const anomalies = new Anomalies({ metrics, logger, alarms, announcer });
     const actors = { clock, logger, newId: this.#newId, announcer, alarms, anomalies, bus };
-    const desks = openDesks({ ...actors, journal: store.journal });
     const pipeline = new LivePipeline({
       ...actors,
       logger: logger.child({ part: 'pipeline' }),
@@ -289,8 +294,16 @@ export class Gateway {
       board: this.board,
       machines: this.#machines,
       config: config.analysis,
+      onWindow: (window) => onWindow(window),
       seasons: await learnedSeasons(store),
     });
+    const { commissioning, onWindow } = openCommissioning({
+      ...actors,
+      ...{ metrics, store, modelStore, models, config, board: this.board, machines: this.#machines },
+      logger: logger.child({ part: 'commissioning' }),
+      diagnose: (point) => pipeline.diagnosisOf(point),
+    });
+    const desks = openDesks({ ...actors, journal: store.journal }, commissioning);
     const memories = await SourceMemories.open(store, logger);
     const sources = new SourceSet({
       gatewayId: config.gateway.id,
@@ -300,15 +313,7 @@ export class Gateway {
       metrics,
       sink: pipeline,
       memoryOf: (id) => memories.of(id),
-      onChange: (id, type, status) => {
-        if (status.state === 'starting' || status.state === 'stopped') return;
-        announcer.source(id, type, status, this.#newId()).catch((thrown) => {
-          logger.error(
-            { source: id, error: toErrorRecord(thrown) },
-            'a change of the source could not be published',
-          );
-        });
-      },
+      onChange: (...change) => tellSourceChange(change, logger, announcer, this.#newId),
     });
     const housekeeping = new Housekeeping({
       clock,
@@ -342,10 +347,11 @@ export class Gateway {
   }
 
   /** What was known before the restart: models in use, alarm states, what is usual at each point. */
-  async #restore({ store, alarms, models, housekeeping }: Running): Promise<void> {
+  async #restore({ store, alarms, models, housekeeping, desks }: Running): Promise<void> {
     await models.restore(this.#config.sync.mlflow?.models ?? []);
     alarms.restore(await store.alarmStates());
     await housekeeping.restoreLearned();
+    await desks.commissioning.restore();
   }
 
   #startRemotes(running: Running): Promise<Remotes> {
@@ -377,6 +383,7 @@ export class Gateway {
       running.pipeline.machinesChanged();
     }
     if (differs('alarms') || differs('machines')) running.alarms.reconfigure(config.alarms);
+    if (differs('commissioning')) running.desks.commissioning.reconfigure(config.commissioning);
     if (differs('models')) await running.models.reconfigure(config.models);
     if (differs('sources')) await running.sources.apply(config.sources);
     if (differs('sync')) {
@@ -385,15 +392,5 @@ export class Gateway {
       running.remotes = await this.#startRemotes(running);
     }
     this.#logger.info({ hash }, 'the new config is in force');
-  }
-
-  #onStoreChange({ kind, trouble }: StoreChange): void {
-    const { condition, reason } = trouble;
-    const type = kind === 'began' ? 'StorageDegraded' : 'StorageRestored';
-    const message = kind === 'began' ? reason : `no longer: ${reason}`;
-    this.#logger[kind === 'began' ? 'error' : 'info']({ condition }, message);
-    this.#running?.announcer.fact(type, { condition, message }, this.#newId()).catch((thrown) => {
-      this.#logger.error({ error: toErrorRecord(thrown) }, `${type} could not be published`);
-    });
   }
 }

@@ -4,6 +4,7 @@ import type { Logger } from '../base/logger.js';
 import type { Gateway } from '../gateway.js';
 import { access } from './access.js';
 import { alarmRoutes } from './alarms.js';
+import { commissioningRoutes } from './commissioning.js';
 import { eventRoutes } from './events.js';
 import { ingestRoutes } from './ingest.js';
 import { liveRoutes } from './live.js';
@@ -26,6 +27,7 @@ export const createGatewayApi = (
       ingestRoutes(gateway),
       alarmRoutes(gateway),
       eventRoutes(gateway),
+      commissioningRoutes(gateway),
       pointRoutes(gateway),
       liveRoutes({
         clock: systemClock,

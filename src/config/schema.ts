@@ -3,6 +3,7 @@ import { alarmConfigSchema } from '../alarms/config.js';
 import { identifier, listenAddress } from '../base/schema.js';
 import { machineSchema } from '../diagnosis/machine.js';
 import { analysisConfigSchema } from '../features/analysis-config.js';
+import { commissioningConfigSchema } from '../scoring/learning/config.js';
 import { modelsConfigSchema } from '../scoring/selection.js';
 import { sourceConfigSchema } from '../sources/index.js';
 import { storageConfigSchema } from '../storage/config.js';
@@ -46,6 +47,7 @@ export const gatewayConfigSchema = z.strictObject({
   machines: z.array(machineSchema).max(1000).default([]).describe('The machines and their nameplates'),
   alarms: z.array(alarmConfigSchema).max(5000).default([]).describe('When somebody is to be told'),
   models: modelsConfigSchema.describe('Which model scores which point'),
+  commissioning: commissioningConfigSchema.describe('Which points the gateway learns itself, and how'),
   sync: syncConfigSchema.describe('What this gateway exchanges with whom'),
 });
 

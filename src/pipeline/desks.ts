@@ -1,13 +1,16 @@
 import { AlarmDesk, type AlarmDeskDeps } from './alarm-desk.js';
+import type { Commissioning } from './commissioning/commissioning.js';
 import { EventDesk, type EventDeskDeps } from './event-desk.js';
 
 /** Where people see what the gateway does, and act on it: behind the API, the command line and the console. */
 export interface Desks {
   readonly alarms: AlarmDesk;
   readonly events: EventDesk;
+  readonly commissioning: Commissioning;
 }
 
-export const openDesks = (deps: AlarmDeskDeps & EventDeskDeps): Desks => ({
+export const openDesks = (deps: AlarmDeskDeps & EventDeskDeps, commissioning: Commissioning): Desks => ({
+  commissioning,
   alarms: new AlarmDesk(deps),
   events: new EventDesk(deps),
 });

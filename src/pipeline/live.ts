@@ -8,7 +8,6 @@ import type { Metrics } from '../base/metrics.js';
 import type { Diagnosis } from '../diagnosis/diagnose.js';
 import { type AnalysisConfig, ruleFor } from '../features/analysis-config.js';
 import type { AnalysisSpec } from '../features/spec.js';
-import type { Score } from '../scoring/score.js';
 import { pointParts } from '../signals/point.js';
 import { isSound } from '../signals/quality.js';
 import type { Reading } from '../signals/reading.js';
@@ -18,6 +17,7 @@ import type { SampleBlock } from '../signals/sample-block.js';
 import type { IntakeSink } from '../sources/intake/intake.js';
 import type { SignalBatch } from '../sources/part.js';
 import type { Store } from '../storage/store.js';
+import type { AnalysedWindow } from './analysed-window.js';
 import type { AnalysisClient } from './analysis/client.js';
 import type { Announcer } from './announcer.js';
 import type { Anomalies } from './anomalies.js';
@@ -27,6 +27,7 @@ import { type AnalysisWindow, Channel } from './channel.js';
 import { countReadings, type LiveMetrics, liveMetrics } from './live-metrics.js';
 import { analysisSpecOf, type MachineRegistry, type PointContext } from './machines.js';
 import type { PointBoard } from './point-board.js';
+import { scoreRow } from './score-row.js';
 import { signalDocument } from './signal-document.js';
 import { Trends } from './trends.js';
 
@@ -44,6 +45,8 @@ export interface LiveDeps {
   readonly board: PointBoard;
   readonly machines: MachineRegistry;
   readonly config: AnalysisConfig;
+  /** Told of each analysed window: a point may be being learned. */
+  readonly onWindow?: (window: AnalysedWindow) => void;
   /** Courses of seasons that were learned before, by point. */
   readonly seasons?: Iterable<readonly [point: string, state: unknown]>;
 }
@@ -319,13 +322,18 @@ export class LivePipeline implements IntakeSink {
         features: [{ point, timeMs, durationMs, features }],
         scores: scores.map((score) => scoreRow(point, timeMs, score, correlationId)),
       });
-      if (worst === undefined) return;
+      const seen = { context, timeMs, durationMs, features };
+      if (worst === undefined) {
+        this.#deps.onWindow?.({ ...seen, confirmed: false });
+        return;
+      }
       board.score(point, timeMs, worst);
 
       if (worst.anomalous) await this.#diagnose(track);
       const diagnosis = worst.anomalous ? track.diagnosis : undefined;
       board.diagnosis(point, diagnosis);
       const validation = anomalies.judge(point, timeMs, assessment);
+      this.#deps.onWindow?.({ ...seen, confirmed: validation?.confirmed === true });
       if (validation?.first) {
         const reasons = await assessor.reasons(point, worst, features);
         const eventId = anomalies.confirm(
@@ -347,6 +355,15 @@ export class LivePipeline implements IntakeSink {
       this.#counters.failed.inc({ code: error.code });
       this.#deps.logger.warn({ point, error: toErrorRecord(error) }, 'a window could not be analysed');
     }
+  }
+
+  /** What physics says of the newest signal of a point; undefined where there is too little of it. */
+  async diagnosisOf(point: string): Promise<Diagnosis | undefined> {
+    const channel = this.#tracks.get(point)?.channel;
+    if (channel === undefined) return undefined;
+    const { from, length } = channel.newest(DIAGNOSIS_MS);
+    if (length < channel.spec.blockLength) return undefined;
+    return this.#deps.analysis.diagnose(channel.ring, from, length, channel.spec);
   }
 
   /** Renews the diagnosis of an anomalous point when it is old. */
@@ -382,15 +399,3 @@ export class LivePipeline implements IntakeSink {
     this.#underWay.add(followed);
   }
 }
-
-const scoreRow = (point: string, timeMs: number, score: Score, correlationId: string) => ({
-  point,
-  timeMs,
-  model: score.model,
-  version: score.version,
-  score: score.score,
-  threshold: score.threshold,
-  anomalous: score.anomalous,
-  ...(score.fallback === undefined ? {} : { fallback: score.fallback }),
-  correlationId,
-});

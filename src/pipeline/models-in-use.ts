@@ -22,6 +22,9 @@ const activationSchema = z.object({
 type Activation = z.infer<typeof activationSchema>;
 
 const DOCUMENT = 'models-in-use';
+const LEARNED_DOCUMENT = 'models-learned';
+
+const learnedSchema = z.array(z.object({ point: z.string(), key: z.string() }));
 
 /** An alias of a registered model that the config follows, and the points that its version is for. */
 export interface FollowedAlias {
@@ -49,6 +52,8 @@ export class ModelsInUse {
   /** Slots in the order of the config: the first that matches a point decides. */
   #slots: readonly string[] = [];
   #activations: ReadonlyMap<string, Activation> = new Map();
+  /** Key of the model that was learned of a point here, by point. */
+  #learned: ReadonlyMap<string, string> = new Map();
   /** Slot to the key that was in use before: windows under way still ask for it. */
   readonly #former = new Map<string, string>();
   #config: ModelsConfig;
@@ -73,6 +78,8 @@ export class ModelsInUse {
   async restore(followed: readonly FollowedAlias[]): Promise<void> {
     const stored = z.array(activationSchema).safeParse(await this.#memory.document(DOCUMENT));
     this.#activations = new Map((stored.data ?? []).map((activation) => [activation.slot, activation]));
+    const learned = learnedSchema.safeParse(await this.#memory.document(LEARNED_DOCUMENT));
+    this.#learned = new Map((learned.data ?? []).map(({ point, key }) => [point, key]));
     await this.follow(followed);
   }
 
@@ -105,6 +112,26 @@ export class ModelsInUse {
     if (replaced !== undefined) await this.#retire(slot, replaced);
   }
 
+  /**
+   * Takes the model that was learned of a point into use for it, or out of use where none is named. What the config
+   * names for the point, or an alias for that very point, comes before it. `commit` as of `activate`.
+   */
+  async useLearned(point: string, model: LocalModel | undefined, commit: CommitActivation): Promise<void> {
+    const replaced = this.#learned.get(point);
+    const next = new Map(this.#learned);
+    if (model === undefined) next.delete(point);
+    else {
+      const stored = await this.#store.resolve(model.name, model.version);
+      await this.#scorer.load(stored);
+      next.set(point, stored.key);
+    }
+    const document = [...next].map(([of, key]) => ({ point: of, key }));
+    await commit([{ key: LEARNED_DOCUMENT, document }], replaced);
+    this.#learned = next;
+    await this.#apply();
+    if (replaced !== undefined) await this.#retire(`learned ${point}`, replaced);
+  }
+
   async reconfigure(config: ModelsConfig): Promise<void> {
     this.#config = config;
     await this.#apply();
@@ -128,10 +155,20 @@ export class ModelsInUse {
   async #apply(): Promise<void> {
     const { models, broken } = await this.#store.list();
     this.#faults.reset(broken);
-    const rules = this.#slots
+    const aliases = this.#slots
       .map((slot) => this.#activations.get(slot))
       .filter((activation) => activation !== undefined)
       .map(({ key, selector }) => ({ model: key, for: scopeOf(selector) }));
+    const here = new Set(models.map(({ key }) => key));
+    const learned = [...this.#learned]
+      .filter(([, key]) => here.has(key))
+      .map(([point, key]) => ({ model: key, for: { point } }));
+    // The more exactly a rule names the point, the earlier: an alias for it, its own model, an alias for many.
+    const rules = [
+      ...aliases.filter((rule) => rule.for.point !== undefined),
+      ...learned,
+      ...aliases.filter((rule) => rule.for.point === undefined),
+    ];
     this.#assessor.use({ ...this.#config, rules: [...rules, ...this.#config.rules] }, catalogueOf(models));
   }
 
@@ -144,6 +181,7 @@ export class ModelsInUse {
     const named = [reference, ...Object.values(points), ...rules.map(({ model }) => model)];
     const isUsed =
       [...this.#activations.values()].some(({ key }) => key === leaving) ||
+      [...this.#learned.values()].includes(leaving) ||
       [...this.#former.values()].includes(leaving) ||
       named.some((name) => name === leaving || name === leaving.split('/')[0]);
     if (!isUsed) await this.#scorer.release(leaving);

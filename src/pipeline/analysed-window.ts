@@ -1,0 +1,12 @@
+import type { FeatureVector } from '../features/spec.js';
+import type { PointContext } from './machines.js';
+
+/** A window with its features, and what is believed of it. */
+export interface AnalysedWindow {
+  readonly context: PointContext;
+  readonly timeMs: number;
+  readonly durationMs: number;
+  readonly features: FeatureVector;
+  /** Whether an anomaly is confirmed. */
+  readonly confirmed: boolean;
+}

@@ -1,0 +1,411 @@
+import type { Actor } from '../../alarms/engine.js';
+import type { Clock, Timer } from '../../base/clock.js';
+import { formatDuration } from '../../base/duration.js';
+import { SmEdgeError, toErrorRecord, toSmEdgeError } from '../../base/errors.js';
+import type { NewId } from '../../base/ids.js';
+import type { Logger } from '../../base/logger.js';
+import type { Metrics } from '../../base/metrics.js';
+import type { Diagnosis } from '../../diagnosis/diagnose.js';
+import type { EventType } from '../../events/event.js';
+import type { CommissioningConfig } from '../../scoring/learning/config.js';
+import { matches } from '../../scoring/selection.js';
+import { pointParts } from '../../signals/point.js';
+import type { Store } from '../../storage/store.js';
+import type { Announcer } from '../announcer.js';
+import type { MachineRegistry } from '../machines.js';
+import type { PointBoard } from '../point-board.js';
+import { held, observe, type SeenWindow } from './observe.js';
+import {
+  type CommissioningRecord,
+  documentsOf,
+  healthySum,
+  isOpen,
+  parseRecord,
+  RECORD_PREFIX,
+} from './record.js';
+import type { Retraining } from './retraining.js';
+
+export interface CommissioningDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly newId: NewId;
+  readonly store: Pick<Store, 'documents' | 'save'>;
+  readonly announcer: Pick<Announcer, 'fact'>;
+  readonly machines: Pick<MachineRegistry, 'contextOf'>;
+  readonly board: Pick<PointBoard, 'points' | 'point'>;
+  readonly diagnose: (point: string) => Promise<Diagnosis | undefined>;
+  readonly retraining: Retraining;
+  readonly config: CommissioningConfig;
+}
+
+/** What a person asks for. */
+export interface CommissionRequest extends Actor {
+  /** Healthy running time, milliseconds. */
+  readonly healthyMs?: number;
+}
+
+const TICK_MS = 5_000;
+const SAVE_MS = 60_000;
+/** Points that are learned at a time; each costs a few numbers. */
+const MAX_POINTS = 1_000;
+/** A diagnosis with less confidence holds nothing up. */
+const LEAST_CONFIDENCE = 0.5;
+/** Where the store has less healthy time than was counted (labels that came later), so much more is waited for. */
+const LEAST_EXTENSION_MS = 10 * 60_000;
+const DIAGNOSE_AFTER = 30;
+
+/** Learning of points while the daemon runs: it counts healthy hours, has them learned, and takes the model into use. */
+export class Commissioning {
+  readonly #deps: CommissioningDeps;
+  readonly #records = new Map<string, CommissioningRecord>();
+  readonly #dirty = new Set<string>();
+  readonly #lastMs = new Map<string, number>();
+  readonly #trained;
+  #config: CommissioningConfig;
+  #timer: Timer | undefined;
+  #savedMs = 0;
+  #working: Promise<void> = Promise.resolve();
+  #stopping = false;
+
+  constructor(deps: CommissioningDeps) {
+    this.#deps = deps;
+    this.#config = deps.config;
+    this.#trained = deps.metrics.counter(
+      'sm_edge_learning_trainings_total',
+      'Trainings of points, by outcome (the code of an error, `taken`, `kept`).',
+      ['outcome'],
+    );
+  }
+
+  /** Takes up what was under way before the restart. */
+  async restore(): Promise<void> {
+    for (const [, document] of await this.#deps.store.documents(RECORD_PREFIX)) {
+      const record = parseRecord(document);
+      if (record === undefined) continue;
+      // A training that was cut short is begun again; its finished trials are kept.
+      this.#records.set(
+        record.point,
+        record.state === 'training' ? { ...record, state: 'collecting' } : record,
+      );
+    }
+  }
+
+  start(): void {
+    this.#timer = this.#deps.clock.setTimer('commissioning', TICK_MS, () => {
+      this.#working = this.#tick().catch((thrown) => {
+        this.#deps.logger.error({ error: toErrorRecord(thrown) }, 'the learning of points is disturbed');
+      });
+      void this.#working.then(() => {
+        if (!this.#stopping) this.start();
+      });
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#timer?.cancel();
+    this.#deps.retraining.stop();
+    await this.#working;
+    await this.#save();
+  }
+
+  reconfigure(config: CommissioningConfig): void {
+    this.#config = config;
+  }
+
+  /** All points that are or were learned, by name. */
+  list(): CommissioningRecord[] {
+    return [...this.#records.values()].sort((a, b) => a.point.localeCompare(b.point));
+  }
+
+  /** A window was analysed. */
+  window(window: SeenWindow): void {
+    const { point, timeMs, durationMs } = window;
+    const record = this.#records.get(point);
+    if (record?.state !== 'collecting') return;
+    const lastMs = this.#lastMs.get(point) ?? Number.NEGATIVE_INFINITY;
+    this.#lastMs.set(point, timeMs);
+    // Windows may overlap: no time counts twice.
+    const fresh = Math.max(0, Math.min(durationMs, timeMs - lastMs));
+    const vouched = record.vouchedBy !== undefined && window.trouble !== 'somebody works on the machine';
+    const { trouble, ...seen } = { ...window, durationMs: fresh };
+    const next = observe(record, { ...seen, trouble: vouched ? undefined : trouble });
+    this.#put(next);
+    if (next.state === 'held') this.#follow(this.#askFor(next));
+  }
+
+  /** Whether windows of the point are counted. */
+  isCollecting(point: string): boolean {
+    return this.#records.get(point)?.state === 'collecting';
+  }
+
+  /**
+   * Begins to learn a point, or all waveform points of a machine.
+   * @throws SmEdgeError `COMMISSIONING_UNKNOWN`, `COMMISSIONING_STATE`
+   */
+  async begin(target: string, request: CommissionRequest): Promise<CommissioningRecord[]> {
+    const points = this.#pointsOf(target);
+    const under = points.filter((point) => {
+      const record = this.#records.get(point);
+      return record !== undefined && isOpen(record);
+    });
+    if (under.length > 0)
+      throw new SmEdgeError('COMMISSIONING_STATE', `${under.join(', ')}: is being learned already`, {
+        hint: `"sm-edge commission list" shows how far; "sm-edge commission stop ${under[0]}" ends it`,
+      });
+    const neededMs = request.healthyMs ?? this.#config.healthy;
+    return Promise.all(points.map((point) => this.#begin(point, request.by, neededMs)));
+  }
+
+  /** Ends the learning of a point or machine; a learned model stays in use. @throws SmEdgeError as `begin` */
+  async end(target: string, actor: Actor): Promise<CommissioningRecord[]> {
+    const open = this.#recordsOf(target, isOpen, 'is not being learned');
+    return Promise.all(
+      open.map(async (record) => {
+        if (record.state === 'training') this.#deps.retraining.stop();
+        const state = record.model === undefined ? 'stopped' : 'in-use';
+        return this.#change({ ...record, state, says: `stopped by ${actor.by}` });
+      }),
+    );
+  }
+
+  /** A person says that the machine is healthy. @throws SmEdgeError as `begin` */
+  async accept(target: string, actor: Actor): Promise<CommissioningRecord[]> {
+    const open = this.#recordsOf(target, isOpen, 'is not being learned');
+    return Promise.all(
+      open.map(async (record) => {
+        const accepted: CommissioningRecord = {
+          ...record,
+          ...(record.state === 'held' ? { state: 'collecting' as const } : {}),
+          vouchedBy: actor.by,
+          says: '',
+        };
+        const note = actor.note === undefined ? '' : `: ${actor.note}`;
+        const message = `${actor.by} says that ${record.point} is healthy as it is${note}`;
+        return this.#change(accepted, 'HumanDecisionSubmitted', { ...actor, decision: 'accept', message });
+      }),
+    );
+  }
+
+  /**
+   * Goes back to what was in use before the learned model.
+   * @throws SmEdgeError `COMMISSIONING_UNKNOWN`, `COMMISSIONING_STATE` where nothing was learned
+   */
+  async rollback(target: string, actor: Actor): Promise<CommissioningRecord[]> {
+    const learned = this.#recordsOf(target, ({ model }) => model !== undefined, 'has no learned model');
+    const done: CommissioningRecord[] = [];
+    for (const record of learned) {
+      const { model, former, ...rest } = record;
+      const back: CommissioningRecord = {
+        ...rest,
+        ...(former == null ? {} : { model: former }),
+        state: former == null ? 'stopped' : 'in-use',
+        sinceMs: this.#deps.clock.nowMs(),
+        says: `${model!.name}/${model!.version} was taken out of use by ${actor.by}`,
+      };
+      await this.#deps.retraining.putBack(back, model!, former ?? undefined, actor);
+      this.#put(back);
+      done.push(back);
+    }
+    return done;
+  }
+
+  async #begin(point: string, by: string, neededMs: number): Promise<CommissioningRecord> {
+    const nowMs = this.#deps.clock.nowMs();
+    const known = this.#records.get(point);
+    if (known === undefined && this.#records.size >= MAX_POINTS)
+      throw new SmEdgeError('COMMISSIONING_FULL', `${MAX_POINTS} points are learned already`);
+    this.#lastMs.delete(point);
+    return this.#change({
+      format: 'sm-edge-commissioning/1',
+      ...{ point, by, neededMs, machine: pointParts(point).machine, state: 'collecting' },
+      ...{ startedMs: nowMs, sinceMs: nowMs, healthyMs: {}, leftOutMs: {}, windows: 0, inZoneD: 0 },
+      ...{ diagnosed: false, says: '' },
+      ...(known?.model === undefined ? {} : { model: known.model }),
+      ...(known?.learnedMs === undefined ? {} : { learnedMs: known.learnedMs }),
+      ...(known?.former === undefined ? {} : { former: known.former }),
+    });
+  }
+
+  /** Changes state, which is on disk and told when this resolves. */
+  async #change(
+    record: CommissioningRecord,
+    type: EventType = 'LearningDataCaptured',
+    payload: Readonly<Record<string, unknown>> = {},
+  ): Promise<CommissioningRecord> {
+    const { announcer, newId, clock } = this.#deps;
+    const next = { ...record, sinceMs: clock.nowMs() };
+    this.#records.set(next.point, next);
+    const { point, machine, state, by } = next;
+    const message = `${point}: ${sentenceOf(next)}`;
+    await announcer.fact(
+      type,
+      { point, machine, state, by, message, time: new Date(next.sinceMs).toISOString(), ...payload },
+      newId(),
+      documentsOf(next),
+    );
+    this.#dirty.delete(point);
+    return next;
+  }
+
+  #put(record: CommissioningRecord): void {
+    this.#records.set(record.point, record);
+    this.#dirty.add(record.point);
+  }
+
+  async #tick(): Promise<void> {
+    const { clock } = this.#deps;
+    await this.#autoStart();
+    for (const record of this.#records.values()) {
+      if (this.#stopping) return;
+      if (record.state === 'in-use') await this.#retrainWhere(record);
+      if (record.state === 'collecting') await this.#diagnoseOnce(record);
+    }
+    const ready = this.list().find(
+      (record) => record.state === 'collecting' && healthySum(record) >= record.neededMs,
+    );
+    if (ready !== undefined && !this.#stopping) await this.#learn(ready);
+    if (clock.monotonicMs() - this.#savedMs >= SAVE_MS) await this.#save();
+  }
+
+  async #autoStart(): Promise<void> {
+    const { board, machines } = this.#deps;
+    for (const { point, sampleRateHz } of this.#config.learn.length === 0 ? [] : board.points()) {
+      if (sampleRateHz === undefined || this.#records.has(point)) continue;
+      const { machineClass, quantity } = machines.contextOf(point);
+      const rule = this.#config.learn.find(({ for: scope }) =>
+        matches(scope, { point, machineClass, quantity, features: [] }),
+      );
+      if (rule !== undefined) await this.#begin(point, 'config', rule.healthy);
+    }
+  }
+
+  /** Drift or time: learned anew from the hours that follow. */
+  async #retrainWhere(record: CommissioningRecord): Promise<void> {
+    const why = this.#deps.retraining.due(record, this.#config.retrain);
+    if (why !== undefined) await this.#begin(record.point, why, record.neededMs);
+  }
+
+  /** Physics is asked early: nobody wants to hear after a day that the bearing is broken. */
+  async #diagnoseOnce(record: CommissioningRecord): Promise<void> {
+    if (record.diagnosed || record.vouchedBy !== undefined || record.windows < DIAGNOSE_AFTER) return;
+    const found = await this.#deps.diagnose(record.point).catch(() => undefined);
+    const now = this.#records.get(record.point);
+    if (found === undefined || now?.state !== 'collecting') return;
+    const { fault, confidence, sentence } = found;
+    const asked = { ...now, diagnosed: true };
+    if (fault === 'normal' || fault === 'unknown' || confidence < LEAST_CONFIDENCE) return this.#put(asked);
+    await this.#askFor(held(asked, this.#deps.clock.nowMs(), `its diagnosis is ${fault}: ${sentence}`));
+  }
+
+  async #askFor(record: CommissioningRecord): Promise<void> {
+    await this.#change(record, 'HumanDecisionRequested', { decision: 'is it healthy?' });
+  }
+
+  async #learn(record: CommissioningRecord): Promise<void> {
+    const { retraining, logger } = this.#deps;
+    const training = await this.#change({ ...record, state: 'training', progress: 0, says: '' });
+    try {
+      const next = await retraining.learn(training, this.#config, (progress) => {
+        const now = this.#records.get(record.point);
+        if (now?.state === 'training') this.#records.set(record.point, { ...now, progress });
+      });
+      this.#trained.inc({ outcome: next.taken ? 'taken' : 'kept' });
+      this.#put(next.record);
+    } catch (thrown) {
+      const error = toSmEdgeError(thrown, 'TRAINING');
+      this.#trained.inc({ outcome: error.code });
+      // Stopped by a person or with the gateway: the record says which.
+      if (error.code === 'TRAINING_STOPPED') {
+        const now = this.#records.get(record.point);
+        if (now?.state === 'training') this.#put({ ...now, state: 'collecting' });
+        return;
+      }
+      logger.warn({ point: record.point, error: toErrorRecord(error) }, 'a point could not be learned');
+      await this.#afterFailure(training, error);
+    }
+  }
+
+  async #afterFailure(record: CommissioningRecord, error: SmEdgeError): Promise<void> {
+    if (error.code === 'MACHINE_NOT_HEALTHY') {
+      await this.#askFor(held(record, this.#deps.clock.nowMs(), error.message));
+      return;
+    }
+    const hint = error.hint === undefined ? '' : `. ${error.hint}`;
+    const extended = error.retryable || error.code === 'TRAINING_TOO_FEW';
+    const next: CommissioningRecord = extended
+      ? {
+          ...record,
+          state: 'collecting',
+          neededMs: healthySum(record) + Math.max(LEAST_EXTENSION_MS, 0.1 * record.neededMs),
+          says: `${error.message}: it takes longer`,
+        }
+      : { ...record, state: 'failed', says: `${error.message}${hint}` };
+    await this.#change(next, 'RetrainFailed', { code: error.code, message: `${record.point}: ${next.says}` });
+  }
+
+  async #save(): Promise<void> {
+    this.#savedMs = this.#deps.clock.monotonicMs();
+    const changed = [...this.#dirty].flatMap((point) => this.#records.get(point) ?? []);
+    this.#dirty.clear();
+    if (changed.length > 0) await this.#deps.store.save({ documents: documentsOf(...changed) });
+  }
+
+  #pointsOf(target: string): string[] {
+    const waveforms = this.#deps.board
+      .points()
+      .filter(({ sampleRateHz }) => sampleRateHz !== undefined)
+      .map(({ point }) => point);
+    const points = waveforms.filter((point) => point === target || pointParts(point).machine === target);
+    if (points.length > 0) return points;
+    throw new SmEdgeError('COMMISSIONING_UNKNOWN', `no waveform has come from ${target}`, {
+      hint: `name a point or a machine: ${waveforms.slice(0, 20).join(', ') || 'nothing has come yet'}`,
+    });
+  }
+
+  #recordsOf(
+    target: string,
+    wanted: (record: CommissioningRecord) => boolean,
+    otherwise: string,
+  ): CommissioningRecord[] {
+    const named = this.list().filter(({ point, machine }) => point === target || machine === target);
+    if (named.length === 0)
+      throw new SmEdgeError('COMMISSIONING_UNKNOWN', `${target} was never learned`, {
+        hint: '"sm-edge commission list" shows what is; "sm-edge commission start" begins',
+      });
+    const found = named.filter(wanted);
+    if (found.length > 0) return found;
+    throw new SmEdgeError('COMMISSIONING_STATE', `${target} ${otherwise}`, {
+      hint: '"sm-edge commission list" shows where it stands',
+    });
+  }
+
+  #follow(work: Promise<unknown>): void {
+    work.catch((thrown) => {
+      this.#deps.logger.error({ error: toErrorRecord(thrown) }, 'a change of the learning could not be told');
+    });
+  }
+}
+
+/** Where it stands, for people. */
+export function sentenceOf(record: CommissioningRecord): string {
+  const { state, neededMs, says, model, by, progress } = record;
+  const named = model === undefined ? 'nothing' : `${model.name}/${model.version}`;
+  switch (state) {
+    case 'collecting': {
+      const counted = `${formatDuration(healthySum(record))} of ${formatDuration(neededMs)} healthy running`;
+      return says === '' ? counted : `${counted}; ${says}`;
+    }
+    case 'held':
+      return `waits for a person: ${says}`;
+    case 'training':
+      return `${named === 'nothing' ? '' : `${named} is in use; `}the model is being learned (${Math.round(100 * (progress ?? 0))} %)`;
+    case 'in-use':
+      return `${named} is in use${says === '' ? '' : `; ${says}`}`;
+    case 'failed':
+      return `could not be learned: ${says}`;
+    case 'stopped':
+      return says === '' ? `stopped, begun by ${by}` : says;
+  }
+}
