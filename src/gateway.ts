@@ -202,6 +202,7 @@ export class Gateway {
       sources: this.#running?.sources.views() ?? [],
       machines: this.board.machines((machine) => this.#machines.classOf(machine)),
       alarms: this.#running?.desks.alarms.list() ?? [],
+      learning: this.#running?.desks.commissioning.views() ?? [],
     };
   }
 

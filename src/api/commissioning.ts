@@ -3,8 +3,9 @@ import type { Actor } from '../alarms/engine.js';
 import { type Clock, systemClock } from '../base/clock.js';
 import { withDeadline } from '../base/deadline.js';
 import { duration } from '../base/schema.js';
-import { type Commissioning, sentenceOf } from '../pipeline/commissioning/commissioning.js';
+import type { Commissioning } from '../pipeline/commissioning/commissioning.js';
 import { type CommissioningRecord, healthySum } from '../pipeline/commissioning/record.js';
+import { sentenceOf } from '../pipeline/commissioning/sentence.js';
 import { line, parseRequest } from './request.js';
 import type { RouteGroup } from './server.js';
 

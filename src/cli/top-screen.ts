@@ -22,6 +22,7 @@ export function renderTop(now: TopSnapshot, before: TopSnapshot | undefined, siz
     ...now.alarms
       .slice(0, 5)
       .map(({ severity, point, state, message }) => `! ${severity} ${point} ${state}: ${message}`),
+    ...now.learning.slice(0, 4).map(({ point, message }) => `  learning ${point}: ${message}`),
     'POINT                                        VALUE           AGE  QUALITY             SCORE',
   ];
   // What is wrong first: on a small screen the rest may fall off its lower edge.

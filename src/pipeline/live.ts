@@ -322,18 +322,16 @@ export class LivePipeline implements IntakeSink {
         features: [{ point, timeMs, durationMs, features }],
         scores: scores.map((score) => scoreRow(point, timeMs, score, correlationId)),
       });
-      const seen = { context, timeMs, durationMs, features };
-      if (worst === undefined) {
-        this.#deps.onWindow?.({ ...seen, confirmed: false });
-        return;
-      }
+      const seen = (confirmed: boolean) =>
+        this.#deps.onWindow?.({ context, timeMs, durationMs, features, confirmed });
+      if (worst === undefined) return seen(false);
       board.score(point, timeMs, worst);
 
       if (worst.anomalous) await this.#diagnose(track);
       const diagnosis = worst.anomalous ? track.diagnosis : undefined;
       board.diagnosis(point, diagnosis);
       const validation = anomalies.judge(point, timeMs, assessment);
-      this.#deps.onWindow?.({ ...seen, confirmed: validation?.confirmed === true });
+      seen(validation?.confirmed === true);
       if (validation?.first) {
         const reasons = await assessor.reasons(point, worst, features);
         const eventId = anomalies.confirm(

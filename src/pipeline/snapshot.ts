@@ -8,6 +8,15 @@ export interface GatewaySnapshot {
   readonly machines: readonly MachineView[];
   /** Alarms that are not in the normal state, the most urgent first. */
   readonly alarms: readonly AlarmView[];
+  /** Points that are being learned. */
+  readonly learning: readonly LearningView[];
+}
+
+export interface LearningView {
+  readonly point: string;
+  readonly state: string;
+  /** How far it is, in a sentence. */
+  readonly message: string;
 }
 
 export interface SourceView extends PartHealth {

@@ -31,6 +31,7 @@ function screen(alarms: readonly AlarmView[], rows?: number): string[] {
   const snapshot: GatewaySnapshot = {
     timeMs: NOW,
     sources: [],
+    learning: [],
     machines: [
       {
         id: 'pump-1',

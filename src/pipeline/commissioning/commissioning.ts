@@ -1,6 +1,5 @@
 import type { Actor } from '../../alarms/engine.js';
 import type { Clock, Timer } from '../../base/clock.js';
-import { formatDuration } from '../../base/duration.js';
 import { SmEdgeError, toErrorRecord, toSmEdgeError } from '../../base/errors.js';
 import type { NewId } from '../../base/ids.js';
 import type { Logger } from '../../base/logger.js';
@@ -14,6 +13,7 @@ import type { Store } from '../../storage/store.js';
 import type { Announcer } from '../announcer.js';
 import type { MachineRegistry } from '../machines.js';
 import type { PointBoard } from '../point-board.js';
+import type { LearningView } from '../snapshot.js';
 import { held, observe, type SeenWindow } from './observe.js';
 import {
   type CommissioningRecord,
@@ -24,6 +24,7 @@ import {
   RECORD_PREFIX,
 } from './record.js';
 import type { Retraining } from './retraining.js';
+import { sentenceOf } from './sentence.js';
 
 export interface CommissioningDeps {
   readonly clock: Clock;
@@ -45,7 +46,7 @@ export interface CommissionRequest extends Actor {
   readonly healthyMs?: number;
 }
 
-const TICK_MS = 5_000;
+const TICK_MS = 1_000;
 const SAVE_MS = 60_000;
 /** Points that are learned at a time; each costs a few numbers. */
 const MAX_POINTS = 1_000;
@@ -117,6 +118,13 @@ export class Commissioning {
   /** All points that are or were learned, by name. */
   list(): CommissioningRecord[] {
     return [...this.#records.values()].sort((a, b) => a.point.localeCompare(b.point));
+  }
+
+  /** What goes on now, to be shown. */
+  views(): LearningView[] {
+    return this.list()
+      .filter(isOpen)
+      .map((record) => ({ point: record.point, state: record.state, message: sentenceOf(record) }));
   }
 
   /** A window was analysed. */
@@ -385,27 +393,5 @@ export class Commissioning {
     work.catch((thrown) => {
       this.#deps.logger.error({ error: toErrorRecord(thrown) }, 'a change of the learning could not be told');
     });
-  }
-}
-
-/** Where it stands, for people. */
-export function sentenceOf(record: CommissioningRecord): string {
-  const { state, neededMs, says, model, by, progress } = record;
-  const named = model === undefined ? 'nothing' : `${model.name}/${model.version}`;
-  switch (state) {
-    case 'collecting': {
-      const counted = `${formatDuration(healthySum(record))} of ${formatDuration(neededMs)} healthy running`;
-      return says === '' ? counted : `${counted}; ${says}`;
-    }
-    case 'held':
-      return `waits for a person: ${says}`;
-    case 'training':
-      return `${named === 'nothing' ? '' : `${named} is in use; `}the model is being learned (${Math.round(100 * (progress ?? 0))} %)`;
-    case 'in-use':
-      return `${named} is in use${says === '' ? '' : `; ${says}`}`;
-    case 'failed':
-      return `could not be learned: ${says}`;
-    case 'stopped':
-      return says === '' ? `stopped, begun by ${by}` : says;
   }
 }
