@@ -10,7 +10,9 @@ import { systemClock } from '#sm/base/clock.js';
 import { Metrics } from '#sm/base/metrics.js';
 import { SqliteDatabase } from '#sm/storage/sqlite.js';
 import { Store } from '#sm/storage/store.js';
+import { watchMainThread } from './support/main-thread.js';
 import { columnsOf, drifting, hydraulic, skab, steadyTimes } from './support/readings.js';
+import { steadyLoad } from './support/steady-load.js';
 
 const DATA = process.env.SM_EDGE_DATA ?? path.resolve(import.meta.dirname, '../../shared/data');
 const MANY = Number(process.env.SM_EDGE_BENCH_READINGS ?? 100_000_000);
@@ -20,6 +22,9 @@ const ROWS = 36_000;
 const UNDER_WAY = 16;
 
 const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
+/** How long the main thread is watched under load, milliseconds. */
+const LOAD_MS = 20_000;
+
 const round = (value, digits = 2) => Number(value.toFixed(digits));
 
 async function withStore(use) {
@@ -212,6 +217,22 @@ const last = () =>
     return { points: points.length, sealedMs, withTailMs: await timed(25, () => store.lastReadings(points)) };
   });
 
+/** A gateway's load for a while, and the same without a store, which is what the load itself costs. */
+async function mainThread() {
+  const nothing = { write: async () => undefined, save: async () => undefined };
+  await steadyLoad(nothing, 1_000);
+  const watchedAlone = watchMainThread();
+  await steadyLoad(nothing, LOAD_MS);
+  const alone = watchedAlone.stop();
+  return withStore(async (store) => {
+    // What is compiled in the first second is not what years look like.
+    await steadyLoad(store, 5_000);
+    const watched = watchMainThread();
+    const counts = await steadyLoad(store, LOAD_MS);
+    return { forS: LOAD_MS / 1000, ...counts, withStore: watched.stop(), withoutStore: alone };
+  });
+}
+
 export async function bench() {
   const recorded = { skab: skab(DATA), hydraulic: hydraulic(DATA, START_US) };
   const sizes = {};
@@ -227,6 +248,7 @@ export async function bench() {
     plainRows: rows,
     ingest: { ...columns, timesPlainRows: round(columns.perSecond / rows.perSecond, 1) },
     ingestRows: await ingestRows(),
+    mainThread: await mainThread(),
     last: await last(),
     queries: await queries(),
   };

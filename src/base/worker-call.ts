@@ -28,6 +28,17 @@ const YOUNG_GENERATION_MIB = 3;
 /** Abandoned native workers that may be left before no new one is started. */
 const MAX_ABANDONED = 2;
 
+/** An answer whose buffers change hands: the caller gets them without a copy, and the worker has them no more. */
+export class Moved<T> {
+  readonly value: T;
+  readonly buffers: readonly ArrayBuffer[];
+
+  constructor(value: T, buffers: readonly ArrayBuffer[]) {
+    this.value = value;
+    this.buffers = buffers;
+  }
+}
+
 export type WorkerHandlers = Readonly<Record<string, (argument: never) => unknown>>;
 
 /** The worker's side: answers each call with what the handler returns or throws. */
@@ -39,7 +50,10 @@ export function serveWorker(handlers: WorkerHandlers, port: MessagePort | null =
     try {
       const handler = handlers[method] as ((argument: unknown) => unknown) | undefined;
       if (handler === undefined) throw new SmEdgeError('INTERNAL', `worker has no method ${method}`);
-      port.postMessage({ call, value: await handler(argument) } satisfies Answer);
+      const value = await handler(argument);
+      if (value instanceof Moved)
+        port.postMessage({ call, value: value.value } satisfies Answer, value.buffers);
+      else port.postMessage({ call, value } satisfies Answer);
     } catch (thrown) {
       port.postMessage({ call, error: toErrorRecord(thrown) } satisfies Answer);
     }
@@ -91,7 +105,7 @@ export class WorkerClient {
   }
 
   /** Calls `method` in the worker; starts the worker first where there is none. */
-  call<T>(method: string, argument: unknown, transfer: ArrayBuffer[] = []): Promise<T> {
+  call<T>(method: string, argument: unknown, transfer: readonly ArrayBuffer[] = []): Promise<T> {
     const { name, clock, maxPending, timeoutMs } = this.#options;
     if (this.#closed)
       return Promise.reject(new SmEdgeError('WORKER_CLOSED', `the ${name} worker was stopped`));

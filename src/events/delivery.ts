@@ -176,6 +176,8 @@ export class Delivery {
         onOutcome(name, 'failed');
         const delayMs = error.code === 'EVENT_PAYLOAD' ? undefined : retryDelayMs(retry, attempt, random);
         if (delayMs === undefined) {
+          // A save of the cursor that is under way would put it back behind the burial.
+          await this.#saving;
           await journal.bury(name, journaled, `${error.code}: ${error.message}`, clock.nowMs());
           logger.error(
             { subscriber: name, event: event.id, error: toErrorRecord(error) },

@@ -134,9 +134,9 @@ export class Assessor {
       });
   }
 
-  /** Baselines that changed since the last call, by point: to be stored. */
-  takeChangedBaselines(): [point: string, document: unknown][] {
-    const changed = [...this.#points].filter(([, state]) => state.changed);
+  /** At most `limit` baselines that changed since they were taken last, by point: to be stored. */
+  takeChangedBaselines(limit: number): [point: string, document: unknown][] {
+    const changed = [...this.#points].filter(([, state]) => state.changed).slice(0, limit);
     return changed.map(([point, state]) => {
       state.changed = false;
       return [point, { kind: state.kind, baseline: state.baseline.toJSON() }];

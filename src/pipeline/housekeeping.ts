@@ -25,6 +25,9 @@ export interface HousekeepingDeps {
 const EVERY_MINUTE = '* * * * *';
 
 const BASELINE_PREFIX = 'baseline:';
+/** Baselines made into documents in one turn: a millisecond or two. */
+const BASELINES_TOGETHER = 8;
+const MAX_BASELINES = 20_000;
 
 /** What has to be done now and then, by the clock on the wall. */
 export class Housekeeping {
@@ -113,12 +116,17 @@ export class Housekeeping {
   }
 
   async #saveLearned(): Promise<void> {
-    const { assessor, anomalies } = this.#deps;
-    const baselines = assessor
-      .takeChangedBaselines()
-      .map(([point, document]) => ({ key: `${BASELINE_PREFIX}${point}`, document }));
-    const documents = [...baselines, ...anomalies.takeChanged()];
-    if (documents.length > 0) await this.#deps.store.write({ documents });
+    const { assessor, anomalies, store } = this.#deps;
+    // Each that changes while the others are written waits for the next time.
+    for (let left = MAX_BASELINES; left > 0; left -= BASELINES_TOGETHER) {
+      const documents = assessor
+        .takeChangedBaselines(BASELINES_TOGETHER)
+        .map(([point, document]) => ({ key: `${BASELINE_PREFIX}${point}`, document }));
+      if (documents.length > 0) await store.write({ documents });
+      if (documents.length < BASELINES_TOGETHER) break;
+    }
+    const documents = anomalies.takeChanged();
+    if (documents.length > 0) await store.write({ documents });
   }
 
   async #guard(what: string, work: () => Promise<void>): Promise<void> {

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { access } from 'node:fs/promises';
 import { type Clock, sleep } from '../base/clock.js';
 import { type ErrorRecord, toErrorRecord } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
@@ -14,6 +14,8 @@ const BUDGET_REASONS: Readonly<Record<Exclude<BudgetLevel, 'good'>, string>> = {
   full: '; nothing more may be deleted: enlarge storage.budget, shorten storage.keep, or take backups away',
 };
 
+const TRUE = () => true;
+const FALSE = () => false;
 const mebibytes = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
 
 export interface StoreWatchDeps {
@@ -68,7 +70,10 @@ export class StoreWatch {
   /** A damaged file that somebody has taken away is no trouble any more. */
   async refresh(): Promise<void> {
     const { store, health } = this.#deps;
-    const files = (await store.damagedFiles()).filter(({ file }) => existsSync(file));
+    const known = await store.damagedFiles();
+    // Not with existsSync: a disk that hangs would hang the daemon.
+    const there = await Promise.all(known.map(({ file }) => access(file).then(TRUE, FALSE)));
+    const files = known.filter((_, index) => there[index]);
     this.#gauges.files.set(files.length);
     for (const { tallies } of files)
       for (const [table, { rows }] of Object.entries(tallies)) this.#gauges.salvaged.set({ table }, rows);

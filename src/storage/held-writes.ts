@@ -4,7 +4,7 @@ import type { Metrics } from '../base/metrics.js';
 import { type Random, systemRandom } from '../base/random.js';
 import { type RetrySchedule, retryDelayMs } from '../base/retry.js';
 import type { WriteBatch } from './rows.js';
-import { wireBytes } from './wire.js';
+import { batchBytes } from './wire/wire.js';
 
 export interface HeldWritesOptions {
   readonly clock: Clock;
@@ -22,6 +22,9 @@ interface Held {
 const RETRY: RetrySchedule = { initialMs: 500, maxMs: 15_000, factor: 2, jitter: 0.2, limit: Infinity };
 /** What goes first when the memory is used up, the oldest of each: the same order as on the disk. */
 const DROP_ORDER = ['blocks', 'readings', 'readingColumns', 'features', 'scores'] as const;
+const NOTHING = { blocks: 0, readings: 0, readingColumns: 0, features: 0, scores: 0 };
+/** Emptied batches that may stay in the list before it is made anew. */
+const MAX_EMPTIED = 1_000;
 
 /**
  * Writes that nobody waits for, while the disk takes none: kept in memory up to a limit, and written in order when
@@ -32,6 +35,9 @@ export class HeldWrites {
   readonly #metrics;
   readonly #random: Random;
   #held: Held[] = [];
+  /** How many batches at the front of the list have no rows of a kind any more. */
+  #dropped: Record<(typeof DROP_ORDER)[number], number> = { ...NOTHING };
+  #emptied = 0;
   #bytes = 0;
   #attempt = 0;
   #retrying = false;
@@ -77,7 +83,7 @@ export class HeldWrites {
   }
 
   #keep(batch: WriteBatch): void {
-    const bytes = wireBytes(batch);
+    const bytes = batchBytes(batch);
     this.#held.push({ batch, bytes });
     this.#setBytes(this.#bytes + bytes);
     this.#makeRoom();
@@ -86,19 +92,25 @@ export class HeldWrites {
 
   #makeRoom(): void {
     for (const kind of DROP_ORDER) {
-      for (let index = 0; index < this.#held.length && this.#bytes > this.#options.maxBytes; index++) {
+      // From where the last drop ended: the list may be long, and this is done for each batch that comes.
+      let index = this.#dropped[kind];
+      for (; index < this.#held.length && this.#bytes > this.#options.maxBytes; index++) {
         const { batch, bytes } = this.#held[index]!;
         const rows = batch[kind];
         if (rows === undefined || rows.length === 0) continue;
         const { [kind]: _dropped, ...rest } = batch;
-        const restBytes = wireBytes(rest);
+        const restBytes = isEmpty(rest) ? 0 : batchBytes(rest);
         this.#held[index] = { batch: rest, bytes: restBytes };
+        if (restBytes === 0) this.#emptied++;
         this.#setBytes(this.#bytes - bytes + restBytes);
         this.#metrics.dropped.inc({ kind }, rows.length);
       }
+      this.#dropped[kind] = index;
     }
-    if (this.#bytes > this.#options.maxBytes / 2)
-      this.#held = this.#held.filter(({ batch }) => Object.values(batch).some((rows) => rows.length > 0));
+    if (this.#emptied < Math.max(MAX_EMPTIED, this.#held.length / 2)) return;
+    this.#held = this.#held.filter(({ batch }) => !isEmpty(batch));
+    this.#dropped = { ...NOTHING };
+    this.#emptied = 0;
   }
 
   #retryLater(): void {
@@ -121,16 +133,17 @@ export class HeldWrites {
   async #writeHeld(): Promise<void> {
     for (let next = this.#held[0]; next !== undefined; next = this.#held[0]) {
       try {
-        await this.#options.write(next.batch);
+        if (!isEmpty(next.batch)) await this.#options.write(next.batch);
       } catch (thrown) {
         const error: SmEdgeError = toSmEdgeError(thrown, 'STORE_WRITE');
         if (error.retryable) throw error;
         this.#count(next.batch);
       }
       // While it was written it may have been thinned out to make room; it is the oldest still.
-      const [oldest] = this.#held;
-      this.#held.shift();
+      const oldest = this.#held.shift();
       this.#setBytes(this.#bytes - (oldest?.bytes ?? 0));
+      if (oldest !== undefined && isEmpty(oldest.batch)) this.#emptied--;
+      for (const kind of DROP_ORDER) this.#dropped[kind] = Math.max(0, this.#dropped[kind] - 1);
     }
   }
 
@@ -143,3 +156,5 @@ export class HeldWrites {
     this.#metrics.bytes.set(this.#bytes);
   }
 }
+
+const isEmpty = (batch: WriteBatch): boolean => Object.values(batch).every((rows) => rows.length === 0);

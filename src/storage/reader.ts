@@ -2,8 +2,9 @@ import type { GatewayEvent } from '../events/event.js';
 import type { JournaledEvent } from '../events/journal.js';
 import type { Reading } from '../signals/reading.js';
 import type { ChunkStore } from './chunks/chunk-store.js';
+import type { SeriesKind } from './chunks/kinds.js';
 import { NewestReadings } from './chunks/newest.js';
-import { clampedUs, rowsBetween, rowsOfPoint, type Span } from './chunks/queries.js';
+import { clampedUs, rowsOfPoint, type Span, seriesBetween } from './chunks/queries.js';
 import { toFeatureRows, toReadings, toScoreRows } from './chunks/wire-rows.js';
 import type { OutboxLane, OutboxRow, OutboxStats } from './outbox.js';
 import { type AggregateRequest, type Aggregates, aggregate } from './rollups/aggregate.js';
@@ -46,20 +47,19 @@ export class Reader {
     );
   }
 
+  /** Rows of a kind in columns, series by series. */
+  series(kind: SeriesKind, span: Span) {
+    return seriesBetween(this.#chunks, kind, span);
+  }
+
   readingColumns(span: Span): ReadingColumns[] {
-    const { point, limit } = span;
-    return this.#chunks.series.ofPoint(point, 'readings').flatMap((series) => {
-      const rows = rowsBetween(this.#chunks, series, clampedUs(span.fromMs), clampedUs(span.toMs), limit);
-      const [values, codes] = [rows.doubles[0], rows.codes[0]];
-      if (values === undefined || codes === undefined || values.length === 0) return [];
-      return {
-        point,
-        unit: series.detail,
-        timesUs: rows.timesUs.slice(),
-        values: values.slice(),
-        codes: codes.slice(),
-      };
-    });
+    return this.series('readings', span).map(({ point, detail, columns: { timesUs, doubles, codes } }) => ({
+      point,
+      unit: detail,
+      timesUs: timesUs.slice(),
+      values: doubles[0]!.slice(),
+      codes: codes[0]!.slice(),
+    }));
   }
 
   lastReadings(points: readonly string[]): Reading[] {

@@ -4,8 +4,6 @@ import { type ErrorRecord, SmEdgeError, toErrorRecord, toSmEdgeError } from '../
 import type { Metrics } from '../base/metrics.js';
 import { WorkerClient } from '../base/worker-call.js';
 import type { EventJournal } from '../events/journal.js';
-import type { Reading } from '../signals/reading.js';
-import type { Span } from './chunks/queries.js';
 import { CommitQueue } from './commit-queue.js';
 import type { DamagedFile } from './damage.js';
 import { DATABASE_FILE } from './database-file.js';
@@ -13,12 +11,11 @@ import { HeldWrites } from './held-writes.js';
 import type { Outbox } from './outbox.js';
 import type { StoreCounts } from './reader.js';
 import type { RetentionRequest, RetentionResult, RetentionStep } from './retention.js';
-import type { AggregateRequest, Aggregates } from './rollups/aggregate.js';
-import type { Plot, PlotRequest } from './rollups/plot.js';
-import type { BlockRow, FeatureRow, ReadingColumns, ScoreRow, WriteBatch } from './rows.js';
+import type { WriteBatch } from './rows.js';
+import { StoreQueries } from './store-queries.js';
 import { storedJournal } from './stored-journal.js';
 import { StoredOutbox } from './stored-outbox.js';
-import type { WireBatch } from './wire.js';
+import type { WireBatch } from './wire/wire.js';
 import type { CommitAnswer, OpenRequest, ReplaceRequest } from './worker.js';
 import { WriteMeter } from './write-meter.js';
 
@@ -43,6 +40,8 @@ const COMMIT_INTERVAL_MS = 10;
 const RELAXED_MS = 250;
 /** A commit this large takes some tenths of a second; more would keep those that wait for an answer too long. */
 const MAX_COMMIT_BYTES = 8 * 2 ** 20;
+/** To hand these over takes the main thread about a millisecond. */
+const MAX_COMMIT_BATCHES = 256;
 const MAX_WAITING_BATCHES = 20_000;
 const MAX_WAITING_BYTES = 64 * 2 ** 20;
 /** What is kept in memory while the disk takes nothing. */
@@ -73,7 +72,7 @@ export { DATABASE_FILE } from './database-file.js';
  * The one SQLite file, from the main thread: every call is a promise, the work is done in the storage thread. A write
  * resolves after the fsync of the commit that holds it.
  */
-export class Store {
+export class Store extends StoreQueries {
   readonly #worker: WorkerClient;
   readonly #queue: CommitQueue;
   readonly #held: HeldWrites;
@@ -85,12 +84,15 @@ export class Store {
   #replacedMs: number[] = [];
   #replacing: Promise<void> | undefined;
   #checker: WorkerClient | undefined;
+  protected readonly clock: Clock;
   readonly journal: EventJournal;
   readonly outbox: Outbox;
 
   private constructor(options: StoreOptions) {
+    super();
     const { folder, clock, metrics } = options;
     this.#options = options;
+    this.clock = options.clock;
     this.#path = join(folder, DATABASE_FILE);
     const restarts = metrics.counter('sm_edge_storage_restarts_total', 'Faulty ends of the storage thread.');
     this.#worker = new WorkerClient({
@@ -117,6 +119,7 @@ export class Store {
       intervalMs: COMMIT_INTERVAL_MS,
       relaxedMs: RELAXED_MS,
       maxCommitBytes: MAX_COMMIT_BYTES,
+      maxCommitBatches: MAX_COMMIT_BATCHES,
       maxBatches: MAX_WAITING_BATCHES,
       maxBytes: MAX_WAITING_BYTES,
     });
@@ -126,11 +129,12 @@ export class Store {
       write: (batch) => this.#queue.write(batch, true),
       maxBytes: MAX_HELD_BYTES,
     });
-    this.journal = storedJournal((method, argument) => this.#call(method, argument));
+    this.journal = storedJournal((method, argument) => this.call(method, argument), clock);
     this.outbox = new StoredOutbox(
       (batch) => this.write(batch),
-      (method, argument) => this.#call(method, argument),
+      (method, argument) => this.call(method, argument),
       metrics,
+      clock,
     );
   }
 
@@ -162,12 +166,12 @@ export class Store {
 
   /** Databases that were found damaged and set aside, the oldest first, with what has been read out of each. */
   damagedFiles(): Promise<DamagedFile[]> {
-    return this.#call('damagedFiles', undefined);
+    return this.call('damagedFiles', undefined);
   }
 
   /** Reads a slice of what damaged files still hold; false when there is nothing left. */
   salvageStep(): Promise<boolean> {
-    return this.#call('salvageStep', undefined);
+    return this.call('salvageStep', undefined);
   }
 
   /** Writes a batch, whole or not at all. Rejects with a retryable error while the disk does not take it. */
@@ -195,62 +199,8 @@ export class Store {
     return this.#queue.fullness;
   }
 
-  readings(point: string, fromMs: number, toMs: number, limit: number): Promise<Reading[]> {
-    return this.#call('readings', { point, fromMs, toMs, limit } satisfies Span);
-  }
-
-  /** As `readings`, column by column, one entry for each unit that the point had: costs the main thread next to nothing. */
-  readingColumns(point: string, fromMs: number, toMs: number, limit: number): Promise<ReadingColumns[]> {
-    return this.#call('readingColumns', { point, fromMs, toMs, limit } satisfies Span);
-  }
-
-  /** Of each of the points that has one, the reading with the latest time. */
-  lastReadings(points: readonly string[]): Promise<Reading[]> {
-    return this.#call('lastReadings', points);
-  }
-
-  /** Count, extremes, mean, quantiles … by bucket, from the level of the continuous aggregates that fits. */
-  aggregate(request: AggregateRequest): Promise<Aggregates[]> {
-    return this.#call('aggregate', request);
-  }
-
-  /** Few points for many readings, to be drawn. */
-  plot(request: PlotRequest): Promise<Plot[]> {
-    return this.#call('plot', request);
-  }
-
-  /** Raw waveforms as they were delivered, sample by sample. */
-  blocks(point: string, fromMs: number, toMs: number, limit: number): Promise<BlockRow[]> {
-    return this.#call('blocks', { point, fromMs, toMs, limit } satisfies Span);
-  }
-
-  features(point: string, fromMs: number, toMs: number, limit: number): Promise<FeatureRow[]> {
-    return this.#call('features', { point, fromMs, toMs, limit } satisfies Span);
-  }
-
-  scores(point: string, fromMs: number, toMs: number, limit: number): Promise<ScoreRow[]> {
-    return this.#call('scores', { point, fromMs, toMs, limit } satisfies Span);
-  }
-
-  points(): Promise<{ name: string; unit: string }[]> {
-    return this.#call('points', undefined);
-  }
-
   counts(): Promise<StoreCounts> {
-    return this.#call('counts', undefined);
-  }
-
-  alarmStates(): Promise<unknown[]> {
-    return this.#call('alarmStates', undefined);
-  }
-
-  /** A JSON document that a part keeps; undefined where there is none. */
-  document(key: string): Promise<unknown> {
-    return this.#call('document', key);
-  }
-
-  documents(prefix: string): Promise<[key: string, document: unknown][]> {
-    return this.#call('documents', prefix);
+    return this.call('counts', undefined);
   }
 
   /**
@@ -289,7 +239,7 @@ export class Store {
     const shed: Record<string, number> = {};
     let shedding = false;
     for (let step = 0; ; step++) {
-      const done: RetentionStep = await this.#call('retention', { request, shedding });
+      const done: RetentionStep = await this.call('retention', { request, shedding });
       addTo(aged, done.aged);
       addTo(shed, done.shed);
       shedding = done.shedding;
@@ -328,7 +278,13 @@ export class Store {
   async #commit(batches: readonly WireBatch[]): Promise<readonly (ErrorRecord | undefined)[]> {
     const { onDisk } = this.#options;
     try {
-      const { errors, sealDue } = await this.#call<CommitAnswer>('commit', batches);
+      await this.#ensureOpen();
+      // Once: what has changed hands cannot be sent again. Damage is told by the errors.
+      const { errors, sealDue } = await this.#worker.call<CommitAnswer>(
+        'commit',
+        batches,
+        batches.flatMap(({ buffers }) => buffers),
+      );
       const damaged = errors.find((error) => error?.code === DAMAGED);
       if (damaged !== undefined) await this.#replace(damaged.message);
       if (sealDue) this.#sealing ??= this.#seal();
@@ -343,7 +299,7 @@ export class Store {
 
   async #seal(): Promise<void> {
     try {
-      while (await this.#call<boolean>('seal', undefined));
+      while (await this.call<boolean>('seal', undefined));
     } catch (thrown) {
       // The rows stay in the tail, where they are as safe; the next commit asks again.
       this.#sealFailures.inc({ code: toSmEdgeError(thrown).code });
@@ -352,7 +308,7 @@ export class Store {
     }
   }
 
-  async #call<T>(method: string, argument: unknown): Promise<T> {
+  protected async call<T>(method: string, argument: unknown): Promise<T> {
     await this.#ensureOpen();
     try {
       return await this.#worker.call<T>(method, argument);

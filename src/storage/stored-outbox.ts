@@ -1,6 +1,8 @@
+import type { Clock } from '../base/clock.js';
 import type { Metrics } from '../base/metrics.js';
 import type { Outbox, OutboxDraft, OutboxLane, OutboxRow, OutboxStats } from './outbox.js';
 import type { WriteBatch } from './rows.js';
+import { type PackedOutbox, unpackOutbox } from './wire/answers.js';
 
 /** Rows of one sink: a year offline at one row a minute and a hundred events a day. */
 const MAX_ROWS = 600_000;
@@ -9,6 +11,7 @@ const TRIM_EVERY = 1_000;
 
 /** The outbox in the store. Full, it drops its oldest figures first, its oldest events last, and counts them. */
 export class StoredOutbox implements Outbox {
+  readonly #clock: Clock;
   readonly #write: (batch: WriteBatch) => Promise<void>;
   readonly #call: <T>(method: string, argument: unknown) => Promise<T>;
   readonly #dropped = new Map<string, number>();
@@ -19,7 +22,9 @@ export class StoredOutbox implements Outbox {
     write: (batch: WriteBatch) => Promise<void>,
     call: <T>(method: string, argument: unknown) => Promise<T>,
     metrics: Metrics,
+    clock: Clock,
   ) {
+    this.#clock = clock;
     this.#write = write;
     this.#call = call;
     this.#droppedTotal = metrics.counter(
@@ -41,8 +46,9 @@ export class StoredOutbox implements Outbox {
     }
   }
 
-  take(sink: string, nowMs: number, limit: number, lane?: OutboxLane): Promise<readonly OutboxRow[]> {
-    return this.#call('outboxTake', { sink, nowMs, limit, lane });
+  async take(sink: string, nowMs: number, limit: number, lane?: OutboxLane): Promise<readonly OutboxRow[]> {
+    const packed = await this.#call<PackedOutbox>('outboxTake', { sink, nowMs, limit, lane });
+    return unpackOutbox(this.#clock, packed);
   }
 
   done(ids: readonly number[]): Promise<void> {

@@ -3,6 +3,7 @@ import { serveWorker, type WorkerHandlers } from '../base/worker-call.js';
 import type { ConsumedMark } from '../events/once.js';
 import type { EventQuery } from '../events/query.js';
 import { ChunkStore } from './chunks/chunk-store.js';
+import type { SeriesKind } from './chunks/kinds.js';
 import type { Span } from './chunks/queries.js';
 import {
   type DamagedFile,
@@ -22,8 +23,10 @@ import type { AggregateRequest } from './rollups/aggregate.js';
 import type { PlotRequest } from './rollups/plot.js';
 import { SqliteDatabase } from './sqlite.js';
 import { isPartlyChecked } from './start-check.js';
-import type { WireBatch } from './wire.js';
-import { Writer, writeError } from './writer.js';
+import { movedArrays, movedJson, movedReadings, movedRows, movedSeries } from './wire/answers.js';
+import type { WireBatch } from './wire/wire.js';
+import { writeError } from './write-error.js';
+import { Writer } from './writer.js';
 
 export interface OpenRequest {
   readonly path: string;
@@ -175,36 +178,35 @@ const handlers = {
     return { errors, sealDue: chunks.sealDue };
   },
   seal: () => opened().chunks.sealStep(),
-  readings: (span: Span) => opened().reader.readings(span),
-  readingColumns: (span: Span) => opened().reader.readingColumns(span),
-  lastReadings: (points: readonly string[]) => opened().reader.lastReadings(points),
-  aggregate: (request: AggregateRequest) => opened().reader.aggregate(request),
-  plot: (request: PlotRequest) => opened().reader.plot(request),
-  blocks: (span: Span) => opened().reader.blocks(span),
-  features: (span: Span) => opened().reader.features(span),
-  scores: (span: Span) => opened().reader.scores(span),
-  points: () => opened().reader.points(),
+  series: ({ kind, span }: { kind: SeriesKind; span: Span }) =>
+    movedSeries(opened().reader.series(kind, span)),
+  readingColumns: (span: Span) => movedArrays(opened().reader.readingColumns(span)),
+  lastReadings: (points: readonly string[]) => movedReadings(opened().reader.lastReadings(points)),
+  aggregate: (request: AggregateRequest) => movedArrays(opened().reader.aggregate(request)),
+  plot: (request: PlotRequest) => movedArrays(opened().reader.plot(request)),
+  blocks: (span: Span) => movedArrays(opened().reader.blocks(span)),
+  points: () => movedJson(opened().reader.points()),
   counts: () => opened().reader.counts(),
-  journal: (request: { afterSeq: number; limit: number }) => opened().reader.journal(request),
+  journal: (request: { afterSeq: number; limit: number }) => movedJson(opened().reader.journal(request)),
   journalHead: () => opened().reader.journalHead(),
   cursor: (subscriber: string) => opened().reader.cursor(subscriber),
   advance: ({ subscriber, seq }: { subscriber: string; seq: number }) =>
     opened().writer.advance(subscriber, seq),
   bury: (request: Parameters<Writer['bury']>[0]) => opened().writer.bury(request),
-  findEvents: (query: EventQuery) => opened().events.find(query),
+  findEvents: (query: EventQuery) => movedJson(opened().events.find(query)),
   deadLetters: (request: { limit: number; subscriber: string | undefined }) =>
-    opened().events.deadLetters(request),
+    movedJson(opened().events.deadLetters(request)),
   deadLetter: (id: number) => opened().events.deadLetter(id),
   countDeadLetters: () => opened().events.countDeadLetters(),
   isConsumed: (mark: ConsumedMark) => opened().events.isConsumed(mark),
   retriedDeadLetter: (request: Parameters<Writer['retriedDeadLetter']>[0]) =>
     opened().writer.retriedDeadLetter(request),
   removeDeadLetter: (id: number) => opened().writer.removeDeadLetter(id),
-  alarmStates: () => opened().reader.alarmStates(),
+  alarmStates: () => movedJson(opened().reader.alarmStates()),
   document: (key: string) => opened().reader.document(key),
-  documents: (prefix: string) => opened().reader.documents(prefix),
+  documents: (prefix: string) => movedJson(opened().reader.documents(prefix)),
   outboxTake: (request: { sink: string; nowMs: number; limit: number; lane: OutboxLane | undefined }) =>
-    opened().reader.outboxTake(request),
+    movedRows(opened().reader.outboxTake(request)),
   outboxDone: (ids: readonly number[]) => opened().writer.outboxDone(ids),
   outboxFailed: (request: { id: number; error: string; nextAttemptMs: number }) =>
     opened().writer.outboxFailed(request),

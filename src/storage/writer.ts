@@ -1,11 +1,12 @@
-import { type ErrorRecord, SmEdgeError, toErrorRecord } from '../base/errors.js';
+import { type ErrorRecord, toErrorRecord } from '../base/errors.js';
 import type { JournaledEvent } from '../events/journal.js';
 import type { ChunkStore } from './chunks/chunk-store.js';
 import { appendWire } from './chunks/wire-rows.js';
 import { damageError, isDamage } from './damage.js';
 import type { SqliteDatabase } from './sqlite.js';
 import { WaveformWriter } from './waveforms/waveform-rows.js';
-import type { WireBatch } from './wire.js';
+import type { WireBatch } from './wire/wire.js';
+import { writeError } from './write-error.js';
 
 export interface BurialRequest {
   readonly subscriber: string;
@@ -121,58 +122,22 @@ export class Writer {
     for (const block of batch.blocks ?? [])
       this.#waveforms.insert(this.#chunks.series.pointId(block.point, block.unit), block);
     for (const event of batch.events ?? []) {
-      const { id, type, version, time, gatewayId, correlationId, causationId, payload } = event;
-      sql.event.run(
-        id,
-        type,
-        version,
-        time,
-        gatewayId,
-        correlationId,
-        causationId ?? null,
-        JSON.stringify(payload),
-      );
+      const { id, type, version, time, gatewayId, correlationId, causationId, json } = event;
+      sql.event.run(id, type, version, time, gatewayId, correlationId, causationId ?? null, json);
     }
-    for (const { alarm, point, document } of batch.alarmStates ?? [])
-      sql.alarmState.run(alarm, point, JSON.stringify(document));
-    for (const { sink, lane, kind, key, payload, createdMs } of batch.outbox ?? []) {
-      const isBytes = payload instanceof Uint8Array;
+    for (const { alarm, point, json } of batch.alarmStates ?? []) sql.alarmState.run(alarm, point, json);
+    for (const { sink, lane, kind, key, isJson, bytes, createdMs } of batch.outbox ?? [])
       sql.outbox.run(
         sink,
         lane,
         kind,
         key,
-        isBytes ? Buffer.from(payload) : Buffer.from(JSON.stringify(payload)),
-        isBytes ? 0 : 1,
+        Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+        isJson ? 1 : 0,
         createdMs,
       );
-    }
     for (const { subscriber, eventId } of batch.consumed ?? [])
       sql.consumed.run(subscriber, eventId, eventId);
-    for (const { key, document } of batch.documents ?? []) sql.document.run(key, JSON.stringify(document));
+    for (const { key, json } of batch.documents ?? []) sql.document.run(key, json);
   }
-}
-
-/** Disk full, read-only, locked: it may be better later. A value that no column takes: never. */
-export function writeError(thrown: unknown): SmEdgeError {
-  const code = String((thrown as { code?: unknown } | null)?.code ?? '');
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
-  const forGood =
-    code.startsWith('SQLITE_CONSTRAINT') ||
-    code === 'SQLITE_MISMATCH' ||
-    code === 'SQLITE_TOOBIG' ||
-    !code.startsWith('SQLITE_');
-  return new SmEdgeError(
-    code === 'SQLITE_FULL'
-      ? 'STORE_FULL'
-      : code.startsWith('SQLITE_READONLY')
-        ? 'STORE_READONLY'
-        : 'STORE_WRITE',
-    `the store could not write: ${message}`,
-    {
-      cause: thrown,
-      retryable: !forGood,
-      hint: 'look at the free space and the health of the disk ("df -h", "dmesg")',
-    },
-  );
 }

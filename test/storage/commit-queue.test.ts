@@ -4,9 +4,10 @@ import type { ErrorRecord } from '#sm/base/errors.js';
 import { Metrics } from '#sm/base/metrics.js';
 import { CommitQueue, type CommitQueueOptions } from '#sm/storage/commit-queue.js';
 import type { WriteBatch } from '#sm/storage/rows.js';
+import type { WireBatch } from '#sm/storage/wire/wire.js';
 
 const batch = (key: string): WriteBatch => ({ documents: [{ key, document: 1 }] });
-const name = ({ documents }: WriteBatch) => documents?.[0]?.key ?? 'no document';
+const name = ({ documents }: WireBatch) => documents?.[0]?.key ?? 'no document';
 
 /** A queue whose commits end when the test says so. */
 function setUp(options: Partial<CommitQueueOptions> = {}) {
@@ -16,7 +17,7 @@ function setUp(options: Partial<CommitQueueOptions> = {}) {
     fail: (error: Error) => void;
   }[] = [];
   const queue = new CommitQueue({
-    clock: systemClock,
+    clock: new ManualClock(),
     metrics: new Metrics(),
     commit: (batches) =>
       new Promise((resolve, reject) => {
@@ -118,6 +119,50 @@ describe('group commit', () => {
     await turn();
     commits[1]!.end();
     await kept;
+  });
+});
+
+describe('small batches of readings', () => {
+  const readings = (timeMs: number, count = 1): WriteBatch => ({
+    readings: Array.from({ length: count }, (_, index) => ({
+      point: 'a.b',
+      timeMs,
+      value: index,
+      unit: 'g',
+      quality: 'good',
+    })),
+  });
+
+  it('cross together, in order with others, and a wrong one fails alone', async () => {
+    const sent: WireBatch[][] = [];
+    const { queue } = setUp({
+      maxBatches: 100,
+      commit: (batches) => {
+        sent.push([...batches]);
+        return Promise.resolve(batches.map(() => undefined));
+      },
+    });
+    const right = Array.from({ length: 20 }, (_, index) => queue.write(readings(index)));
+    const wrong = queue.write(readings(Number.NaN));
+    const others = [queue.write(batch('a')), queue.write(readings(30, 3_000)), queue.write(readings(31))];
+    await expect(wrong).rejects.toMatchObject({ code: 'STORE_WRITE', retryable: false });
+    await Promise.all([...right, ...others]);
+    const rows = sent.flat().map(({ readings: packed, documents }) => packed?.count ?? documents?.length);
+    expect(rows.reduce<number>((sum, count) => sum + (count ?? 0), 0)).toBe(20 + 1 + 3_000 + 1);
+    expect(rows.slice(-3)).toEqual([1, 3_000, 1]);
+  });
+
+  it('are packed a little in each turn of the event loop, however many there are', async () => {
+    const { queue, commits, turn } = setUp({ clock: systemClock });
+    let turns = 0;
+    const written = queue.write(readings(1, 300_000));
+    while (commits.length === 0) {
+      await turn();
+      turns++;
+    }
+    expect(turns).toBeGreaterThan(3);
+    commits[0]!.end();
+    await written;
   });
 });
 

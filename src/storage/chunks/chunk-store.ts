@@ -4,7 +4,7 @@ import { LEVELS } from '../rollups/levels.js';
 import { RollupTable } from '../rollups/rollup-table.js';
 import type { SqliteDatabase } from '../sqlite.js';
 import { ChunkTable } from './chunk-table.js';
-import { inOrder, rowCount, slice } from './columns.js';
+import { inOrder, rowCount } from './columns.js';
 import { rowBytes, type SeriesKind } from './kinds.js';
 import { mergeIntoChunks } from './merger.js';
 import { RowBuffer } from './row-buffer.js';
@@ -183,17 +183,12 @@ export class ChunkStore {
     return { fromUs, toUs };
   }
 
-  /** The row of the tail with the latest time, the last that came of several. */
-  newestOfTail(seriesId: number): Columns | undefined {
-    let newest: Columns | undefined;
-    for (const columns of this.tailOf(seriesId)) {
-      const { timesUs } = columns;
-      let row = 0;
-      for (let i = 1; i < timesUs.length; i++) if (timesUs[i]! >= timesUs[row]!) row = i;
-      if (timesUs.length === 0 || (newest !== undefined && newest.timesUs[0]! > timesUs[row]!)) continue;
-      newest = slice(columns, row, row + 1);
-    }
-    return newest;
+  /** The reading of the tail with the latest time, the last that came of several. */
+  newestOfTail(seriesId: number): ReturnType<RowBuffer['newestReading']> {
+    const frozen = this.#frozen.get(seriesId)?.newestReading();
+    const live = this.#live.get(seriesId)?.newestReading();
+    if (frozen === undefined || live === undefined) return live ?? frozen;
+    return frozen.timeUs > live.timeUs ? frozen : live;
   }
 
   #merge(series: Series, rows: Columns): void {

@@ -49,6 +49,7 @@ const REASONS: readonly (QualityReason | undefined)[] = [
   'sample-rate',
   'clock-unsynchronised',
   'stale',
+  'dc-offset',
 ];
 /** A reason that this program does not know is kept as none. */
 export const qualityCode = (quality: Quality, reason: string | null | undefined): number =>

@@ -1,8 +1,9 @@
 import type { Reading } from '../../signals/reading.js';
+import { toMs } from '../rows.js';
 import type { ChunkStore } from './chunk-store.js';
 import { rowCount, slice } from './columns.js';
 import type { Series } from './series.js';
-import { toReadings } from './wire-rows.js';
+import { readingOf, toReadings } from './wire-rows.js';
 
 /** The newest reading of each point, without reading the chunk of each again and again. */
 export class NewestReadings {
@@ -29,8 +30,8 @@ export class NewestReadings {
     const sealed = this.#newestSealed(series);
     const tail = this.#store.newestOfTail(series.id);
     if (tail === undefined) return sealed;
-    const reading = toReadings(series, tail)[0]!;
-    return sealed !== undefined && sealed.timeMs > reading.timeMs ? sealed : reading;
+    if (sealed !== undefined && sealed.timeMs > toMs(tail.timeUs)) return sealed;
+    return readingOf(series, tail.timeUs, tail.value, tail.code);
   }
 
   #newestSealed(series: Series): Reading | undefined {

@@ -67,23 +67,33 @@ export function tailNotInChunks(store: ChunkStore, series: Series): Columns {
   return left;
 }
 
-/** Rows of every series of a point and kind, as the interface has them, in order of time, at most `limit`. */
+/** Rows in a span of every series of a point and kind, series by series, at most `limit` of each. */
+export function seriesBetween(
+  store: ChunkStore,
+  kind: SeriesKind,
+  { point, fromMs, toMs, limit }: Span,
+): { readonly point: string; readonly detail: string; readonly columns: Columns }[] {
+  return store.series
+    .ofPoint(point, kind)
+    .map((series) => ({
+      point,
+      detail: series.detail,
+      columns: rowsBetween(store, series, clampedUs(fromMs), clampedUs(toMs), limit),
+    }))
+    .filter(({ columns }) => rowCount(columns) > 0);
+}
+
+/** The same as the interface has them, in order of time, at most `limit`. */
 export function rowsOfPoint<R extends { readonly timeMs: number }>(
   store: ChunkStore,
   kind: SeriesKind,
   span: Span,
-  toRows: (series: Series, columns: Columns) => R[],
+  toRows: (series: { readonly point: string; readonly detail: string }, columns: Columns) => R[],
 ): R[] {
-  const { point, limit } = span;
-  const fromUs = clampedUs(span.fromMs);
-  const toUs = clampedUs(span.toMs);
-  const found = store.series
-    .ofPoint(point, kind)
-    .map((series) => toRows(series, rowsBetween(store, series, fromUs, toUs, limit)))
-    .filter((rows) => rows.length > 0);
+  const found = seriesBetween(store, kind, span).map((series) => toRows(series, series.columns));
   if (found.length <= 1) return found[0] ?? [];
   return found
     .flat()
     .sort((a, b) => a.timeMs - b.timeMs)
-    .slice(0, limit);
+    .slice(0, span.limit);
 }

@@ -8,6 +8,8 @@ const FIRST_CAPACITY = 16;
 export class RowBuffer {
   readonly shape: Shape;
   #count = 0;
+  /** The row with the latest time, the last that came of several. */
+  #newest = 0;
   #timesUs = new Float64Array(FIRST_CAPACITY);
   readonly #doubles: Float64Array[];
   readonly #codes: Uint8Array[];
@@ -28,6 +30,7 @@ export class RowBuffer {
     const start = this.#count;
     this.#reserve(start + timesUs.length);
     this.#timesUs.set(timesUs, start);
+    for (let i = start; i < start + timesUs.length; i++) this.#look(i);
     for (const [index, column] of this.#doubles.entries()) column.set(doubles[index]!, start);
     for (const [index, column] of this.#codes.entries()) column.set(codes[index]!, start);
     for (const [index, column] of this.#texts.entries()) {
@@ -43,7 +46,19 @@ export class RowBuffer {
     this.#timesUs[at] = timeUs;
     this.#doubles[0]![at] = value;
     this.#codes[0]![at] = code;
+    this.#look(at);
     this.#count = at + 1;
+  }
+
+  /** The reading with the latest time, the last that came of several. */
+  newestReading(): { readonly timeUs: number; readonly value: number; readonly code: number } | undefined {
+    if (this.#count === 0) return undefined;
+    const row = this.#newest;
+    return { timeUs: this.#timesUs[row]!, value: this.#doubles[0]![row]!, code: this.#codes[0]![row]! };
+  }
+
+  #look(row: number): void {
+    if (this.#timesUs[row]! >= this.#timesUs[this.#newest]!) this.#newest = row;
   }
 
   /** The rows as they came; the same memory, valid until the next append. */

@@ -1,9 +1,12 @@
 import type { Reading } from '../../signals/reading.js';
 import type { Columns } from '../codec/chunk.js';
-import { type FeatureRow, type ScoreRow, toMs, toUs } from '../rows.js';
-import type { PackedReadings, WireBatch } from '../wire.js';
+import { type FeatureRow, type ScoreRow, toMs } from '../rows.js';
+import { unpackFeatures } from '../wire/features.js';
+import { unpackReadings } from '../wire/readings.js';
+import { unpackScores } from '../wire/scores.js';
+import type { WireBatch } from '../wire/wire.js';
 import type { ChunkStore } from './chunk-store.js';
-import { qualityCode, qualityOfCode, reasonOfCode } from './kinds.js';
+import { qualityOfCode, reasonOfCode } from './kinds.js';
 import type { Series } from './series.js';
 
 /** Rows of the store's interface, to and from the columns of a series. */
@@ -11,54 +14,59 @@ import type { Series } from './series.js';
 /** Appends what a batch has of readings, features and scores; in a transaction. */
 export function appendWire(store: ChunkStore, batch: WireBatch): void {
   const { series } = store;
-  for (const { point, unit, timeMs, value, quality, reason } of batch.readings ?? []) {
-    const { id } = series.ensure(point, 'readings', unit);
-    store.appendReading(id, toUs(timeMs), value, qualityCode(quality, reason));
-  }
-  if (batch.packed !== undefined) appendPacked(store, batch.packed);
+  if (batch.readings !== undefined) appendReadings(store, unpackReadings(batch.readings));
   for (const { point, unit, timesUs, values, codes } of batch.readingColumns ?? []) {
     const columns = { timesUs, doubles: [values], codes: [codes], texts: [] };
     store.append(series.ensure(point, 'readings', unit), columns);
   }
-  for (const { point, timeMs, durationMs, features } of batch.features ?? []) {
-    const names = JSON.stringify(Object.keys(features));
-    const doubles = [toUs(durationMs), ...Object.values(features)].map((value) => Float64Array.of(value));
-    const timesUs = Float64Array.of(toUs(timeMs));
-    store.append(series.ensure(point, 'features', names), { timesUs, doubles, codes: [], texts: [] });
+  if (batch.features !== undefined) {
+    for (const { point, names, timeUs, doubles } of unpackFeatures(batch.features)) {
+      store.append(series.ensure(point, 'features', names), {
+        timesUs: Float64Array.of(timeUs),
+        doubles: Array.from(doubles, (value) => Float64Array.of(value)),
+        codes: [],
+        texts: [],
+      });
+    }
   }
-  for (const row of batch.scores ?? []) {
-    store.append(series.ensure(row.point, 'scores', JSON.stringify([row.model, row.version])), {
-      timesUs: Float64Array.of(toUs(row.timeMs)),
-      doubles: [Float64Array.of(row.score), Float64Array.of(row.threshold)],
-      codes: [Uint8Array.of(row.anomalous ? 1 : 0)],
-      texts: [[row.fallback ?? null], [row.correlationId]],
-    });
+  if (batch.scores !== undefined) {
+    for (const row of unpackScores(batch.scores)) {
+      store.append(series.ensure(row.point, 'scores', JSON.stringify([row.model, row.version])), {
+        timesUs: Float64Array.of(row.timeUs),
+        doubles: [Float64Array.of(row.score), Float64Array.of(row.threshold)],
+        codes: [Uint8Array.of(row.anomalous)],
+        texts: [[row.fallback], [row.correlationId]],
+      });
+    }
   }
 }
 
-function appendPacked(store: ChunkStore, packed: PackedReadings): void {
-  const ids = packed.points.map(({ point, unit }) => store.series.ensure(point, 'readings', unit).id);
-  const { pointOf, timesUs, values, codes } = packed;
-  for (let i = 0; i < pointOf.length; i++)
-    store.appendReading(ids[pointOf[i]!]!, timesUs[i]!, values[i]!, codes[i]!);
+function appendReadings(store: ChunkStore, packed: ReturnType<typeof unpackReadings>): void {
+  const { points, places, timesUs, values, codes } = packed;
+  const ids = points.map(([point, unit]) => store.series.ensure(point, 'readings', unit).id);
+  for (let i = 0; i < places.length; i++)
+    store.appendReading(ids[places[i]!]!, timesUs[i]!, values[i]!, codes[i]!);
 }
 
-export function toReadings({ point, detail: unit }: Series, { timesUs, doubles, codes }: Columns): Reading[] {
-  return Array.from(timesUs, (timeUs, row) => {
-    const code = codes[0]![row]!;
-    const reason = reasonOfCode(code);
-    return {
-      point,
-      timeMs: toMs(timeUs),
-      value: doubles[0]![row]!,
-      unit,
-      quality: qualityOfCode(code),
-      ...(reason === undefined ? {} : { reason }),
-    };
-  });
+type Of = Pick<Series, 'point' | 'detail'>;
+
+export function toReadings(series: Of, { timesUs, doubles, codes }: Columns): Reading[] {
+  return Array.from(timesUs, (timeUs, row) => readingOf(series, timeUs, doubles[0]![row]!, codes[0]![row]!));
 }
 
-export function toFeatureRows({ point, detail }: Series, { timesUs, doubles }: Columns): FeatureRow[] {
+export function readingOf({ point, detail: unit }: Of, timeUs: number, value: number, code: number): Reading {
+  const reason = reasonOfCode(code);
+  return {
+    point,
+    timeMs: toMs(timeUs),
+    value,
+    unit,
+    quality: qualityOfCode(code),
+    ...(reason === undefined ? {} : { reason }),
+  };
+}
+
+export function toFeatureRows({ point, detail }: Of, { timesUs, doubles }: Columns): FeatureRow[] {
   const names = JSON.parse(detail) as string[];
   return Array.from(timesUs, (timeUs, row) => ({
     point,
@@ -68,10 +76,7 @@ export function toFeatureRows({ point, detail }: Series, { timesUs, doubles }: C
   }));
 }
 
-export function toScoreRows(
-  { point, detail }: Series,
-  { timesUs, doubles, codes, texts }: Columns,
-): ScoreRow[] {
+export function toScoreRows({ point, detail }: Of, { timesUs, doubles, codes, texts }: Columns): ScoreRow[] {
   const [model, version] = JSON.parse(detail) as [string, string];
   return Array.from(timesUs, (timeUs, row) => {
     const fallback = texts[0]![row] ?? undefined;
