@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { alarmConfigSchema } from '../alarms/config.js';
 import { identifier, listenAddress } from '../base/schema.js';
-import { machineSchema } from '../diagnosis/machine.js';
 import { analysisConfigSchema } from '../features/analysis-config.js';
 import { commissioningConfigSchema } from '../scoring/learning/config.js';
 import { modelsConfigSchema } from '../scoring/selection.js';
+import { watchedMachineSchema } from '../scoring/watched-machine.js';
 import { sourceConfigSchema } from '../sources/index.js';
 import { storageConfigSchema } from '../storage/config.js';
 import { syncConfigSchema } from '../sync/index.js';
@@ -44,7 +44,7 @@ export const gatewayConfigSchema = z.strictObject({
     .describe('HTTP'),
   analysis: analysisConfigSchema,
   sources: z.array(sourceConfigSchema).max(100).default([]).describe('Where signals come from'),
-  machines: z.array(machineSchema).max(1000).default([]).describe('The machines and their nameplates'),
+  machines: z.array(watchedMachineSchema).max(1000).default([]).describe('The machines and their nameplates'),
   alarms: z.array(alarmConfigSchema).max(5000).default([]).describe('When somebody is to be told'),
   models: modelsConfigSchema.describe('Which model scores which point'),
   commissioning: commissioningConfigSchema.describe('Which points the gateway learns itself, and how'),

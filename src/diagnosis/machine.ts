@@ -26,6 +26,19 @@ export const nameplateSchema = z.strictObject({
     .describe('Teeth of the gear on the shaft, by measuring position'),
 });
 
+const tag = () =>
+  z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/, 'use letters, digits, ".", "-" and "_" (at most 64)');
+
+export const sensorSchema = z.strictObject({
+  type: z
+    .string()
+    .min(1)
+    .max(64)
+    .optional()
+    .describe('Kind of sensor: piezo, mems, velocity, proximity, microphone, pt100 …'),
+  tags: z.array(tag()).max(32).default([]).describe('Words by which rules find its points'),
+});
+
 export const machineSchema = z.strictObject({
   id: identifier().describe('First part of the names of its measuring points'),
   class: z
@@ -34,7 +47,18 @@ export const machineSchema = z.strictObject({
     .max(64)
     .default('machine')
     .describe('Kind of machine: pump, fan, motor, gearbox …'),
+  tags: z
+    .array(tag())
+    .max(32)
+    .default([])
+    .describe('Words by which rules find the machine, such as critical or line-2'),
   nameplate: nameplateSchema.prefault({}).describe('What is engraved on the machine'),
+  sensors: z
+    .record(z.string().min(1).max(130), sensorSchema)
+    .default({})
+    .describe(
+      'What measures where: by measuring position, or by position and quantity where it has several sensors',
+    ),
 });
 
 export type Machine = z.infer<typeof machineSchema>;

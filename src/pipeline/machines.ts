@@ -1,10 +1,11 @@
 import type { MachineFacts } from '../alarms/engine.js';
-import type { Machine } from '../diagnosis/machine.js';
 import { type AnalysisRule, applyRule } from '../features/analysis-config.js';
 import { findBearing } from '../features/bearings.js';
 import { defaultBlockLength } from '../features/block-length.js';
 import type { AnalysisSpec, BearingGeometry, GearGeometry } from '../features/spec.js';
 import type { MachineSize } from '../features/zones.js';
+import { declaredMeasures, type StatesConfig } from '../scoring/states/config.js';
+import type { WatchedMachine } from '../scoring/watched-machine.js';
 import { pointParts } from '../signals/point.js';
 
 /** What is known of a measuring point and the machine behind it. */
@@ -13,6 +14,9 @@ export interface PointContext {
   readonly machine: string;
   readonly machineClass: string;
   readonly quantity: string;
+  /** Kind of its sensor, and the tags of machine and sensor, where the config names them. */
+  readonly sensor?: string;
+  readonly tags?: readonly string[];
   readonly speedRpm?: number;
   readonly bearing?: BearingGeometry;
   readonly gear?: GearGeometry;
@@ -22,15 +26,33 @@ export interface PointContext {
 
 /** The machines of the config, asked by the names of their points. */
 export class MachineRegistry {
-  #machines: ReadonlyMap<string, Machine> = new Map();
+  #machines: ReadonlyMap<string, WatchedMachine> = new Map();
+  #tellers: Map<string, readonly string[]> = new Map();
 
-  constructor(machines: readonly Machine[]) {
+  constructor(machines: readonly WatchedMachine[]) {
     this.replace(machines);
   }
 
   /** Other machines from now on. */
-  replace(machines: readonly Machine[]): void {
+  replace(machines: readonly WatchedMachine[]): void {
     this.#machines = new Map(machines.map((machine) => [machine.id, machine]));
+    this.#tellers = new Map();
+    for (const { id, states } of machines) {
+      if (states === undefined || typeof states === 'string') continue;
+      for (const { point } of declaredMeasures(states, id))
+        this.#tellers.set(point, [...(this.#tellers.get(point) ?? []), id]);
+    }
+  }
+
+  /** How the operating states of a machine are known; found where the config does not say. */
+  statesOf(machine: string): { readonly config: StatesConfig; readonly ratedRpm: number | undefined } {
+    const known = this.#machines.get(machine);
+    return { config: known?.states ?? 'found', ratedRpm: known?.nameplate.speedRpm };
+  }
+
+  /** The machines whose declared states a point tells. */
+  tellersOf(point: string): readonly string[] {
+    return this.#tellers.get(point) ?? [];
   }
 
   /** Class of a machine; `machine` where the config does not name it. */
@@ -52,11 +74,16 @@ export class MachineRegistry {
     const bearing = typeof named === 'string' ? findBearing(named) : named;
     const { speedRpm, powerKw, mounting } = machine?.nameplate ?? {};
     const teeth = machine?.nameplate.gears[position];
+    const sensors = [machine?.sensors[`${position}.${quantity}`], machine?.sensors[position]];
+    const sensor = sensors.find((of) => of?.type !== undefined)?.type;
+    const tags = [...new Set([...(machine?.tags ?? []), ...sensors.flatMap((of) => of?.tags ?? [])])];
     return {
       point,
       machine: id,
       machineClass: this.classOf(id),
       quantity,
+      ...(sensor === undefined ? {} : { sensor }),
+      ...(tags.length === 0 ? {} : { tags }),
       ...(speedRpm === undefined ? {} : { speedRpm }),
       ...(bearing === undefined ? {} : { bearing }),
       ...(teeth === undefined ? {} : { gear: { teeth } }),
