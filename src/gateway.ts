@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { AlarmEngine } from './alarms/engine.js';
 import type { Clock } from './base/clock.js';
 import { notReady, toErrorRecord } from './base/errors.js';
@@ -15,27 +14,22 @@ import type { GatewayEvent } from './events/event.js';
 import { AnalysisClient } from './pipeline/analysis/client.js';
 import { Announcer } from './pipeline/announcer.js';
 import { Anomalies } from './pipeline/anomalies.js';
-import { Assessor } from './pipeline/assessor.js';
 import { openCommissioning } from './pipeline/commissioning/open.js';
 import { type Desks, openDesks } from './pipeline/desks.js';
 import { Housekeeping } from './pipeline/housekeeping.js';
 import { LivePipeline } from './pipeline/live.js';
 import { MachineRegistry } from './pipeline/machines.js';
-import { ModelFaults } from './pipeline/model-faults.js';
-import { modelStoreIn } from './pipeline/model-store-in.js';
-import { ModelsInUse } from './pipeline/models-in-use.js';
+import { OperatingStates } from './pipeline/operating-states.js';
 import { PointBoard } from './pipeline/point-board.js';
 import { type WriteCommand, type WriteResult, writeOnCommand } from './pipeline/point-writes.js';
 import { Remotes } from './pipeline/remotes.js';
+import { openScoring, type ScoringParts } from './pipeline/scoring-parts.js';
 import type { GatewaySnapshot } from './pipeline/snapshot.js';
 import { SourceMemories } from './pipeline/source-memories.js';
 import { SourceSet } from './pipeline/source-set.js';
 import { StoreWatch } from './pipeline/store-watch.js';
 import { tellSourceChange, tellStoreChange } from './pipeline/tell-changes.js';
 import { learnedSeasons } from './pipeline/trends.js';
-import type { ModelStore } from './scoring/model-store.js';
-import { Scorer } from './scoring/scorer.js';
-import { catalogueOf } from './scoring/selection.js';
 import type { IngestResult } from './sources/http/door.js';
 import { StoreHealth } from './storage/health.js';
 import { Store } from './storage/store.js';
@@ -60,22 +54,17 @@ export interface GatewayOptions {
 }
 
 /** The parts, once they run. */
-interface Running {
+interface Running extends ScoringParts {
   readonly store: Store;
   readonly bus: EventBus;
   readonly announcer: Announcer;
   readonly analysis: AnalysisClient;
-  readonly scorer: Scorer;
-  readonly assessor: Assessor;
-  readonly models: ModelsInUse;
-  readonly modelFaults: ModelFaults;
   readonly alarms: AlarmEngine;
   readonly desks: Desks;
   readonly pipeline: LivePipeline;
   readonly sources: SourceSet;
   readonly housekeeping: Housekeeping;
   readonly watch: StoreWatch;
-  readonly modelStore: ModelStore;
   readonly memories: SourceMemories;
   remotes: Remotes | undefined;
 }
@@ -89,6 +78,7 @@ export class Gateway {
   readonly #startedMs: number;
   readonly board = new PointBoard();
   readonly #machines: MachineRegistry;
+  readonly #states: OperatingStates;
   #config: GatewayConfig;
   #configHash: string;
   #running: Running | undefined;
@@ -106,6 +96,7 @@ export class Gateway {
     this.#newId = idGenerator(clock, random);
     this.#startedMs = clock.nowMs();
     this.#machines = new MachineRegistry(config.machines);
+    this.#states = new OperatingStates(this.#machines);
     this.#storeHealth = new StoreHealth(clock, (change) =>
       tellStoreChange(change, this.#logger, this.#running?.announcer, this.#newId),
     );
@@ -267,17 +258,12 @@ export class Gateway {
       catalogue: new EventCatalogue(),
     });
     const analysis = new AnalysisClient({ clock, metrics });
-    const scorer = new Scorer({ clock, metrics });
-    const modelStore = modelStoreIn(join(config.storage.path, 'models'), clock, metrics);
-    await modelStore.open();
-    const { models: stored, broken } = await modelStore.list();
-    const modelFaults = new ModelFaults({ clock, logger, metrics });
-    modelFaults.reset(broken);
-    const assessor = new Assessor(scorer, config.models, catalogueOf(stored), {
-      fallback: (point, reason) => logger.info({ point, reason }, 'scored by its baseline alone'),
-      broken: (model, error) => modelFaults.report(model, error),
+    const scoring = await openScoring({
+      ...{ clock, logger, metrics, store },
+      folder: config.storage.path,
+      config: config.models,
     });
-    const models = new ModelsInUse(modelStore, scorer, assessor, config.models, store, modelFaults);
+    const { assessor } = scoring;
     const alarms = new AlarmEngine(config.alarms, {
       metrics,
       machineOf: (id) => this.#machines.factsOf(id),
@@ -294,13 +280,15 @@ export class Gateway {
       assessor,
       board: this.board,
       machines: this.#machines,
+      states: this.#states,
       config: config.analysis,
       onWindow: (window) => onWindow(window),
       seasons: await learnedSeasons(store),
     });
     const { commissioning, onWindow } = openCommissioning({
       ...actors,
-      ...{ metrics, store, modelStore, models, config, board: this.board, machines: this.#machines },
+      ...scoring,
+      ...{ metrics, store, config, board: this.board, machines: this.#machines },
       logger: logger.child({ part: 'commissioning' }),
       diagnose: (point) => pipeline.diagnosisOf(point),
     });
@@ -323,6 +311,7 @@ export class Gateway {
       store,
       assessor,
       anomalies,
+      states: this.#states,
       config: config.storage,
       watch,
     });
@@ -331,10 +320,7 @@ export class Gateway {
       bus,
       announcer,
       analysis,
-      scorer,
-      assessor,
-      models,
-      modelFaults,
+      ...scoring,
       alarms,
       desks,
       pipeline,
@@ -343,7 +329,6 @@ export class Gateway {
       watch,
       memories,
       remotes: undefined,
-      modelStore,
     };
   }
 
@@ -381,6 +366,7 @@ export class Gateway {
     this.#configHash = hash;
     if (differs('machines')) {
       this.#machines.replace(config.machines);
+      this.#states.reconfigure();
       running.pipeline.machinesChanged();
     }
     if (differs('alarms') || differs('machines')) running.alarms.reconfigure(config.alarms);

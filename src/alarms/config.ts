@@ -25,7 +25,7 @@ const changeSchema = z.strictObject({
   direction: z.enum(['up', 'down', 'any']).default('any').describe('Which way it moves'),
 });
 
-/** When the machine is in a state in which the alarm counts, told by another point. */
+/** When the machine is in a state in which the alarm counts, told by another point or by its operating states. */
 const countsWhileSchema = z
   .strictObject({
     point: z
@@ -34,11 +34,29 @@ const countsWhileSchema = z
         /^(\{machine\}|[A-Za-z0-9])[A-Za-z0-9_.-]{0,199}$/,
         'name a point, such as pump-1.speed, or {machine}.speed for the same machine',
       )
+      .optional()
       .describe('The point that tells the operating state; {machine} stands for the machine of the alarm'),
     above: z.number().optional().describe('The alarm counts while that point is above this'),
     below: z.number().optional().describe('The alarm counts while that point is below this'),
+    state: z
+      .union([
+        z
+          .string()
+          .max(130)
+          .transform((name) => [name]),
+        z.array(z.string().max(130)).min(1).max(32),
+      ])
+      .optional()
+      .describe(
+        'In place of a point: operating states of the machine (see machines[].states) in which the alarm counts',
+      ),
   })
-  .refine(({ above, below }) => above !== undefined || below !== undefined, 'give above or below');
+  .refine(
+    ({ point, state, above, below }) =>
+      (point !== undefined) !== (state !== undefined) &&
+      (point !== undefined) === (above !== undefined || below !== undefined),
+    'give point with above or below, or state',
+  );
 
 /** The keys of which an alarm has exactly one. */
 export const CONDITIONS = [

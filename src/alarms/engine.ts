@@ -36,6 +36,9 @@ export interface AlarmEngineOptions {
   readonly machineOf?: (machine: string) => MachineFacts;
 }
 
+/** As the scoring calls a state that nothing tells. */
+const UNKNOWN_STATE = 'unknown';
+
 /** Points watched at most: a wildcard over a flood of points must not fill the memory. */
 const MAX_POINTS = 20_000;
 
@@ -46,6 +49,8 @@ export class AlarmEngine {
   readonly #byPoint = new Map<string, readonly Instance[]>();
   /** The alarms that a point gates: those that count only while it is above or below a value. */
   readonly #gated = new Map<string, Instance[]>();
+  /** By machine, those that count only in some of its operating states. */
+  readonly #stateGated = new Map<string, Instance[]>();
   /** Those that time alone may change: shelved ones, and those on missing data. */
   readonly #timed = new Set<Instance>();
   /** Those that somebody took out of service. */
@@ -99,6 +104,15 @@ export class AlarmEngine {
       const machine = this.#machineOf(pointParts(point).machine);
       const finding = judgeFeatures(config, featured, state.active, recent, machine);
       return this.#judge(instance, finding, featured.timeMs);
+    });
+  }
+
+  /** The machine is in another operating state: one that is not known neither suppresses nor brings back anything. */
+  evaluateState(machine: string, state: string, timeMs: number): readonly AlarmTransition[] {
+    if (state === UNKNOWN_STATE) return NO_TRANSITIONS;
+    return [...(this.#stateGated.get(machine) ?? [])].flatMap((instance) => {
+      const counts = instance.config.countsWhile!.state!.includes(state);
+      return this.#gateOne(instance, counts, timeMs);
     });
   }
 
@@ -189,6 +203,7 @@ export class AlarmEngine {
   #rebuild(records: readonly AlarmRecord[]): void {
     this.#byPoint.clear();
     this.#gated.clear();
+    this.#stateGated.clear();
     this.#timed.clear();
     this.#outOfService.clear();
     this.#unsaved.clear();
@@ -253,8 +268,11 @@ export class AlarmEngine {
     this.#byPoint.set(point, instances);
     for (const instance of instances) {
       if (instance.config.missing !== undefined) this.#timed.add(instance);
-      const gate = instance.config.countsWhile?.point.replace('{machine}', machine);
+      const { point: teller, state } = instance.config.countsWhile ?? {};
+      const gate = teller?.replace('{machine}', machine);
       if (gate !== undefined) this.#gated.set(gate, [...(this.#gated.get(gate) ?? []), instance]);
+      if (state !== undefined)
+        this.#stateGated.set(machine, [...(this.#stateGated.get(machine) ?? []), instance]);
     }
     return instances;
   }
@@ -268,11 +286,15 @@ export class AlarmEngine {
       const { above = Number.NEGATIVE_INFINITY, below = Number.POSITIVE_INFINITY } =
         instance.config.countsWhile!;
       const counts = reading.value > above && reading.value < below;
-      return this.#apply(instance, {
-        kind: counts ? 'unsuppress' : 'suppress',
-        suppressor: 'operating-state',
-        timeMs: reading.timeMs,
-      });
+      return this.#gateOne(instance, counts, reading.timeMs);
+    });
+  }
+
+  #gateOne(instance: Instance, counts: boolean, timeMs: number): readonly AlarmTransition[] {
+    return this.#apply(instance, {
+      kind: counts ? 'unsuppress' : 'suppress',
+      suppressor: 'operating-state',
+      timeMs,
     });
   }
 

@@ -16,6 +16,8 @@ export const pointJson = ({
   value,
   score,
   threshold,
+  state,
+  unjudged,
   diagnosis,
   reason,
   sampleRateHz,
@@ -29,6 +31,8 @@ export const pointJson = ({
   sampleRateHz: sampleRateHz ?? null,
   score: score ?? null,
   threshold: threshold ?? null,
+  state: state ?? null,
+  unjudged: unjudged ?? null,
   diagnosis: diagnosis ?? null,
 });
 

@@ -36,6 +36,12 @@ export const SAMPLE_OF_THE_REST = {
       onDelay: '1min',
     },
     { id: 'silent', point: 'pump-1.bearing-de.temperature', missing: '5min' },
+    {
+      id: 'hot-at-full-speed',
+      point: 'motor-2.bearing-de.temperature',
+      above: 80,
+      countsWhile: { state: ['full-speed/loaded', 'full-speed/idling'] },
+    },
     { id: 'tank-empty', point: 'tank-1.level', below: 0.2, deadband: 0.05 },
     { id: 'odd', point: 'fan-*', anomaly: true, offDelay: '1min' },
     { id: 'very-odd', point: 'fan-*', scoreAbove: 5, priority: 'critical' },
@@ -313,6 +319,29 @@ export const SAMPLE_OF_THE_REST = {
             pitchDiameterMm: 39.04,
             contactAngleDeg: 0,
           },
+        },
+      },
+      tags: ['critical', 'line-2'],
+      sensors: {
+        'bearing-de': { type: 'piezo', tags: ['radial'] },
+        'bearing-de.temperature': { type: 'pt100' },
+      },
+      states: {
+        point: '{machine}.shaft.speed',
+        unit: 'rpm',
+        stoppedBelow: 30,
+        bins: [
+          { name: 'slow', from: 600, to: 1000 },
+          { name: 'full-speed', from: 1400, to: 1520 },
+        ],
+        change: { by: 60, within: '2s' },
+        load: {
+          point: '{machine}.motor.power',
+          bins: [
+            { name: 'idling', to: 20 },
+            { name: 'loaded', from: 20 },
+          ],
+          change: { by: 15, within: '5s' },
         },
       },
     },

@@ -1,4 +1,5 @@
 import type { FeatureVector } from '../features/spec.js';
+import type { OperatingState } from '../scoring/states/state.js';
 import type { PointContext } from './machines.js';
 
 /** A window with its features, and what is believed of it. */
@@ -9,4 +10,6 @@ export interface AnalysedWindow {
   readonly features: FeatureVector;
   /** Whether an anomaly is confirmed. */
   readonly confirmed: boolean;
+  /** Operating state of the machine; undefined where it has but one. */
+  readonly state?: OperatingState | undefined;
 }

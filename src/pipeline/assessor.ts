@@ -1,6 +1,6 @@
 import { type SmEdgeError, toSmEdgeError } from '../base/errors.js';
 import type { AnalysisSpec, FeatureVector } from '../features/spec.js';
-import { Baseline, FEATURE_BASELINE, READING_BASELINE, READING_FEATURE } from '../scoring/baseline.js';
+import { FEATURE_BASELINE, READING_BASELINE, READING_FEATURE } from '../scoring/baseline.js';
 import { DriftSketch } from '../scoring/drift.js';
 import { attribute, explainBaseline, explainModel, type Reason } from '../scoring/explain.js';
 import type { ModelInput } from '../scoring/model-input.js';
@@ -14,6 +14,8 @@ import {
   type ModelsConfig,
   selectModel,
 } from '../scoring/selection.js';
+import { StateBaselines } from '../scoring/state-baselines.js';
+import { isJudged, type OperatingState, RUNNING, UNKNOWN } from '../scoring/states/state.js';
 import { exceedance } from './health-index.js';
 import type { PointContext } from './machines.js';
 import { ModelInputs, type WindowSeen } from './model-inputs.js';
@@ -23,6 +25,10 @@ export interface Assessment {
   readonly scores: readonly Score[];
   /** The score that is worst against its own threshold: alarm and health go by it. Undefined while nothing has a say. */
   readonly worst: Score | undefined;
+  /** Operating state of the machine, where it has more than one. */
+  readonly state?: OperatingState;
+  /** Why nothing is said of it: the machine stands still, runs up, or is in a state that is new. */
+  readonly unjudged?: string;
 }
 
 /** What one model found in a period, over all points that it scores. */
@@ -37,7 +43,7 @@ interface PointState {
   inputs: ModelInputs | undefined;
   /** What the model scored last, where that is not the features of the window alone. */
   lastInput: ModelInput | undefined;
-  baseline: Baseline;
+  baselines: StateBaselines;
   readonly kind: 'features' | 'reading';
   changed: boolean;
   said: string;
@@ -81,8 +87,17 @@ export class Assessor {
     }
   }
 
-  /** Scores one window; the windows of a point come in order of time, one after the other. */
-  async window(context: PointContext, spec: AnalysisSpec, seen: WindowSeen): Promise<Assessment> {
+  /**
+   * Scores one window; the windows of a point come in order of time, one after the other.
+   * @param at state of the machine in the window; undefined where it has but one
+   */
+  async window(
+    context: PointContext,
+    spec: AnalysisSpec,
+    seen: WindowSeen,
+    at?: OperatingState,
+  ): Promise<Assessment> {
+    if (at !== undefined && !isJudged(at)) return unjudged(at);
     const { point } = context;
     const { features } = seen;
     const state = this.#stateOf(point, 'features');
@@ -90,23 +105,35 @@ export class Assessor {
     const { model } = choice;
     if (model !== undefined) state.inputs ??= new ModelInputs(model.manifest);
     const wanted = state.inputs?.next(seen);
-    const [scored] = await scorePoints(this.#scorer, [
-      { features, choice, baseline: state.baseline, ...wanted },
-    ]);
+    let silent: string | undefined;
+    const baseline = {
+      update: (vector: FeatureVector) => {
+        const said = state.baselines.update(vector, at ?? RUNNING);
+        silent = said.silent;
+        return said.score;
+      },
+    };
+    const [scored] = await scorePoints(this.#scorer, [{ features, choice, baseline, ...wanted }]);
     state.lastInput = wanted?.input === features ? undefined : wanted?.input;
     state.changed = true;
+    // It may stand still: what a model says of a running machine is then no word on it either.
+    if (at?.kind === 'unknown' && silent !== undefined) return { ...unjudged(at), unjudged: silent };
     const score = scored?.score;
     const byModel = score !== undefined && score.model === model?.name ? score : undefined;
     if (byModel !== undefined) this.#sketchOf(model!).add(features, byModel.score);
     else this.#say(point, state, scored?.fallback ?? choice.reason);
-    return assessmentOf([score, byModel === undefined ? undefined : scored?.baseline]);
+    return assessmentOf([score, byModel === undefined ? undefined : scored?.baseline], at, silent);
   }
 
-  /** Scores one scalar reading by what is usual at its point. */
-  reading(point: string, value: number): Assessment {
+  /** Scores one scalar reading by what is usual at its point. @param tells whether the point tells the state itself */
+  reading(point: string, value: number, at?: OperatingState, tells = false): Assessment {
+    // A speed that no state of the machine has is none of the usual speeds: that is for itself to say.
+    const judgedIn = at?.kind === 'unseen' && tells ? UNKNOWN : (at ?? RUNNING);
+    if (!isJudged(judgedIn)) return unjudged(judgedIn);
     const state = this.#stateOf(point, 'reading');
     state.changed = true;
-    return assessmentOf([state.baseline.update({ [READING_FEATURE]: value })]);
+    const { score, silent } = state.baselines.update({ [READING_FEATURE]: value }, judgedIn);
+    return assessmentOf([score], at, silent);
   }
 
   /** The features that raised a score, the strongest first. */
@@ -114,13 +141,15 @@ export class Assessor {
     const state = this.#points.get(point);
     if (state === undefined) return [];
     const model = state.choice?.model;
-    if (model === undefined || score.model !== model.name) return explainBaseline(state.baseline, features);
+    const baseline = state.baselines.get(score.state);
+    const usual = () => (baseline === undefined ? [] : explainBaseline(baseline, features));
+    if (model === undefined || score.model !== model.name) return usual();
     const attribution = await attribute(this.#scorer, model, state.lastInput ?? features).catch(
       () => undefined,
     );
     return attribution === undefined
-      ? explainBaseline(state.baseline, features)
-      : explainModel(model.manifest, features, attribution.values, state.baseline);
+      ? usual()
+      : explainModel(model.manifest, features, attribution.values, baseline);
   }
 
   /** Drift and score figures since the last call, model by model. */
@@ -139,17 +168,15 @@ export class Assessor {
     const changed = [...this.#points].filter(([, state]) => state.changed).slice(0, limit);
     return changed.map(([point, state]) => {
       state.changed = false;
-      return [point, { kind: state.kind, baseline: state.baseline.toJSON() }];
+      return [point, { kind: state.kind, ...state.baselines.toJSON() }];
     });
   }
 
   /** Takes up a stored baseline. @throws SmEdgeError `BASELINE_STATE`: it is then learned anew */
   restoreBaseline(point: string, document: unknown): void {
-    const { kind, baseline } = (document ?? {}) as { kind?: unknown; baseline?: unknown };
-    const known = kind === 'reading' ? 'reading' : 'features';
-    const options = known === 'reading' ? READING_BASELINE : FEATURE_BASELINE;
-    const state = newState(known);
-    state.baseline = Baseline.fromJSON(baseline, options);
+    const { kind } = (document ?? {}) as { kind?: unknown };
+    const state = newState(kind === 'reading' ? 'reading' : 'features');
+    state.baselines = StateBaselines.fromJSON(document, optionsOf(state.kind));
     this.#points.set(point, state);
   }
 
@@ -224,21 +251,41 @@ export class Assessor {
   }
 }
 
+const optionsOf = (kind: PointState['kind']) => (kind === 'reading' ? READING_BASELINE : FEATURE_BASELINE);
+
 const newState = (kind: PointState['kind']): PointState => ({
   choice: undefined,
   inputs: undefined,
   lastInput: undefined,
-  baseline: new Baseline(kind === 'reading' ? READING_BASELINE : FEATURE_BASELINE),
+  baselines: new StateBaselines(optionsOf(kind)),
   kind,
   changed: false,
   said: '',
 });
 
-function assessmentOf(candidates: readonly (Score | undefined)[]): Assessment {
-  const scores = candidates.filter((score) => score !== undefined);
+const unjudged = (state: OperatingState): Assessment => ({
+  scores: [],
+  worst: undefined,
+  state,
+  unjudged: `not judged: ${state.name}`,
+});
+
+function assessmentOf(
+  candidates: readonly (Score | undefined)[],
+  state: OperatingState | undefined,
+  silent: string | undefined,
+): Assessment {
+  const scores = candidates
+    .filter((score) => score !== undefined)
+    .map((score) => (state === undefined ? score : { ...score, state: state.name }));
   const worst = scores.reduce<Score | undefined>(
     (found, score) => (found === undefined || exceedance(score) > exceedance(found) ? score : found),
     undefined,
   );
-  return { scores, worst };
+  return {
+    scores,
+    worst,
+    ...(state === undefined ? {} : { state }),
+    ...(worst !== undefined || silent === undefined ? {} : { unjudged: silent }),
+  };
 }

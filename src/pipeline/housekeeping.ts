@@ -8,6 +8,7 @@ import { budgetView, diskUsage } from '../storage/disk-usage.js';
 import type { Store } from '../storage/store.js';
 import type { Anomalies } from './anomalies.js';
 import type { Assessor } from './assessor.js';
+import { OperatingStates } from './operating-states.js';
 import type { StoreWatch } from './store-watch.js';
 
 export interface HousekeepingDeps {
@@ -17,6 +18,7 @@ export interface HousekeepingDeps {
   readonly store: Store;
   readonly assessor: Assessor;
   readonly anomalies: Pick<Anomalies, 'takeChanged' | 'restore'>;
+  readonly states: OperatingStates;
   readonly config: StorageConfig;
   readonly watch: StoreWatch;
 }
@@ -50,7 +52,8 @@ export class Housekeeping {
 
   /** Takes up what was usual at each point before the restart, and what the validation of anomalies knew. */
   async restoreLearned(): Promise<void> {
-    const { store, assessor, anomalies, logger } = this.#deps;
+    const { store, assessor, anomalies, states, logger } = this.#deps;
+    states.restore(await store.documents(OperatingStates.prefix));
     for (const [key, document] of await store.documents(BASELINE_PREFIX)) {
       try {
         assessor.restoreBaseline(key.slice(BASELINE_PREFIX.length), document);
@@ -116,7 +119,7 @@ export class Housekeeping {
   }
 
   async #saveLearned(): Promise<void> {
-    const { assessor, anomalies, store } = this.#deps;
+    const { assessor, anomalies, states, store } = this.#deps;
     // Each that changes while the others are written waits for the next time.
     for (let left = MAX_BASELINES; left > 0; left -= BASELINES_TOGETHER) {
       const documents = assessor
@@ -125,7 +128,7 @@ export class Housekeeping {
       if (documents.length > 0) await store.write({ documents });
       if (documents.length < BASELINES_TOGETHER) break;
     }
-    const documents = anomalies.takeChanged();
+    const documents = [...states.takeChanged(), ...anomalies.takeChanged()];
     if (documents.length > 0) await store.write({ documents });
   }
 

@@ -11,8 +11,6 @@ import type { AnalysisSpec } from '../features/spec.js';
 import { pointParts } from '../signals/point.js';
 import { isSound } from '../signals/quality.js';
 import type { Reading } from '../signals/reading.js';
-import { RingBudget } from '../signals/ring-budget.js';
-import type { SampleRing } from '../signals/ring-buffer.js';
 import type { SampleBlock } from '../signals/sample-block.js';
 import type { IntakeSink } from '../sources/intake/intake.js';
 import type { SignalBatch } from '../sources/part.js';
@@ -26,7 +24,9 @@ import { type CaptureCause, Captures } from './captures.js';
 import { type AnalysisWindow, Channel } from './channel.js';
 import { countReadings, type LiveMetrics, liveMetrics } from './live-metrics.js';
 import { analysisSpecOf, type MachineRegistry, type PointContext } from './machines.js';
+import type { OperatingStates, StateChange } from './operating-states.js';
 import type { PointBoard } from './point-board.js';
+import { PointRings } from './point-rings.js';
 import { scoreRow } from './score-row.js';
 import { signalDocument } from './signal-document.js';
 import { Trends } from './trends.js';
@@ -39,6 +39,7 @@ export interface LiveDeps {
   readonly store: Pick<Store, 'write' | 'save' | 'fullness' | 'documents'>;
   readonly analysis: AnalysisClient;
   readonly assessor: Assessor;
+  readonly states: OperatingStates;
   readonly alarms: AlarmEngine;
   readonly anomalies: Anomalies;
   readonly announcer: Announcer;
@@ -83,13 +84,10 @@ export class LivePipeline implements IntakeSink {
   readonly #tracks = new Map<string, Track>();
   readonly #underWay = new Set<Promise<unknown>>();
   readonly #counters: LiveMetrics['counters'];
-  readonly #gauges: LiveMetrics['gauges'];
-  readonly #rings: RingBudget;
+  readonly #rings: PointRings;
   /** Raw signal around events: their records, and triggers by hand. */
   readonly captures: Captures;
   readonly #trends: Trends;
-  /** Points whose ring did not fit, so that it is told once for each. */
-  readonly #refused = new Set<string>();
   /** What the readings of the batch that is taken in led to. */
   #announced: Promise<void>[] = [];
   #stopping = false;
@@ -97,16 +95,20 @@ export class LivePipeline implements IntakeSink {
   constructor(deps: LiveDeps) {
     this.#deps = deps;
     const { metrics, config, store } = deps;
-    this.#rings = new RingBudget(config.memory);
     this.#trends = new Trends(config.trends, deps.seasons);
     const { before, after } = config.capture;
     this.captures = new Captures({ store, metrics, beforeMs: before, afterMs: after });
-    ({ gauges: this.#gauges, counters: this.#counters } = liveMetrics(metrics));
+    const { gauges, counters } = liveMetrics(metrics);
+    this.#counters = counters;
+    this.#rings = new PointRings(config, deps.logger, gauges);
   }
 
   /** Blocks that nobody acknowledges live in their ring; they are stored when something happens. */
   async analyse({ readings = [], blocks = [] }: SignalBatch, stored: boolean): Promise<void> {
     this.#announced = [];
+    const nowMs = this.#deps.clock.nowMs();
+    // What tells the state of the machine, before what is judged by it.
+    for (const reading of readings) this.#stateChanged(this.#deps.states.reading(reading, nowMs));
     for (const reading of readings) this.#takeReading(reading);
     countReadings(this.#counters, readings);
     for (const block of blocks) this.#takeBlock(block, stored);
@@ -135,7 +137,7 @@ export class LivePipeline implements IntakeSink {
 
   /** Takes up what is known of the machines now: a point whose machine, speed or bearing changed is begun anew. */
   machinesChanged(): void {
-    this.#refused.clear();
+    this.#rings.tryAgain();
     for (const [point, { context }] of this.#tracks) {
       const now = this.#deps.machines.contextOf(point);
       if (JSON.stringify(now) === JSON.stringify(context)) continue;
@@ -164,11 +166,12 @@ export class LivePipeline implements IntakeSink {
   }
 
   #scoreReading({ point, timeMs, value }: Reading, correlationOf: () => string): void {
-    const { alarms, anomalies, assessor, board } = this.#deps;
-    const assessment = assessor.reading(point, value);
+    const { alarms, anomalies, assessor, board, states } = this.#deps;
+    const at = states.over(point, timeMs, timeMs);
+    const assessment = assessor.reading(point, value, at, states.isTeller(point));
     const { worst } = assessment;
+    board.assessed(point, timeMs, assessment);
     if (worst === undefined) return;
-    board.score(point, timeMs, worst);
     // Scores of scalars are stored when they say something: a year of "usual" wears the flash for nothing.
     if (worst.anomalous) this.#save({ scores: [scoreRow(point, timeMs, worst, correlationOf())] });
     const verdict = anomalies.judge(point, timeMs, assessment);
@@ -184,6 +187,14 @@ export class LivePipeline implements IntakeSink {
       heldBack: verdict?.confirmed === false,
     });
     if (transitions.length > 0) this.#announce(transitions, correlationOf(), anomalies.causeOf(point));
+  }
+
+  /** The machine went to another state: alarms may count in it, or not. */
+  #stateChanged(changes: readonly StateChange[]): void {
+    for (const { machine, state, timeMs } of changes) {
+      const transitions = this.#deps.alarms.evaluateState(machine, state.name, timeMs);
+      if (transitions.length > 0) this.#announce(transitions, this.#deps.newId());
+    }
   }
 
   #announce(transitions: readonly AlarmTransition[], correlationId: string, causationId?: string): void {
@@ -227,6 +238,8 @@ export class LivePipeline implements IntakeSink {
       return;
     }
     track.stored = stored;
+    const endMs = block.startTimeMs + (block.samples.length * 1000) / block.sampleRateHz;
+    this.#deps.states.block(block.point, endMs, this.#deps.clock.nowMs());
     const continued = track.channel.push(block) === 'continued';
     if (!continued) this.#counters.gaps.inc();
     this.#deps.anomalies.quality(block.point, continued ? block.quality : 'uncertain');
@@ -246,7 +259,7 @@ export class LivePipeline implements IntakeSink {
     const context = this.#deps.machines.contextOf(block.point);
     const rule = ruleFor(this.#deps.config.points, block.point);
     const spec = analysisSpecOf(context, block.sampleRateHz, block.unit, rule);
-    const ring = this.#ringFor(block.point, spec);
+    const ring = this.#rings.create(block.point, spec);
     if (ring === undefined) return undefined;
     const track: Track = {
       channel: new Channel(block.point, spec, ring, rule?.overlap),
@@ -259,30 +272,6 @@ export class LivePipeline implements IntakeSink {
     this.#tracks.set(block.point, track);
     this.#save({ documents: [signalDocument(block.point, spec)] });
     return track;
-  }
-
-  /** A ring of four windows at least; undefined, told once, where the memory of all rings does not suffice. */
-  #ringFor(point: string, spec: AnalysisSpec): SampleRing | undefined {
-    const { ring: durationMs, ringBytes } = this.#deps.config;
-    if (this.#refused.has(point)) return undefined;
-    try {
-      return this.#rings.create(point, {
-        sampleRateHz: spec.sampleRateHz,
-        durationMs,
-        leastSamples: 4 * spec.blockLength,
-        ...(ringBytes === undefined ? {} : { maxBytes: ringBytes }),
-      });
-    } catch (thrown) {
-      this.#refused.add(point);
-      this.#deps.logger.warn(
-        { point, error: toErrorRecord(thrown) },
-        'a waveform is stored but not analysed',
-      );
-      return undefined;
-    } finally {
-      this.#gauges.bytes.set(this.#rings.usedBytes);
-      this.#gauges.refused.set(this.#rings.refused);
-    }
   }
 
   /** Starts the next window of a channel, if there is one and none is under way. */
@@ -302,19 +291,21 @@ export class LivePipeline implements IntakeSink {
   }
 
   async #analyse(track: Track, window: AnalysisWindow): Promise<void> {
-    const { analysis, anomalies, assessor, alarms, announcer, board, newId } = this.#deps;
+    const { analysis, anomalies, assessor, alarms, announcer, board, newId, states } = this.#deps;
     const { channel, context } = track;
     const { point, spec } = channel;
     try {
       const features = await analysis.extract(channel.ring, window.from, window.length, spec);
       this.#counters.windows.inc();
-      this.#gauges.overruns.set(this.#rings.totals().overruns);
+      this.#rings.count();
       const correlationId = newId();
       const timeMs = window.startTimeMs;
       const durationMs = (window.length * 1000) / spec.sampleRateHz;
       board.features(point, timeMs, features, spec.unit);
+      this.#stateChanged(states.features(point, spec.unit, features, timeMs + durationMs));
+      const at = states.over(point, timeMs, timeMs + durationMs);
       const samples = () => channel.ring.copy(window.from, window.length);
-      const assessment = await assessor.window(context, spec, { timeMs, features, samples });
+      const assessment = await assessor.window(context, spec, { timeMs, features, samples }, at);
       const { scores, worst } = assessment;
       const onFeatures = alarms.evaluateFeatures({ point, timeMs, features });
       if (onFeatures.length > 0) await announcer.transitions(onFeatures, correlationId);
@@ -323,9 +314,9 @@ export class LivePipeline implements IntakeSink {
         scores: scores.map((score) => scoreRow(point, timeMs, score, correlationId)),
       });
       const seen = (confirmed: boolean) =>
-        this.#deps.onWindow?.({ context, timeMs, durationMs, features, confirmed });
+        this.#deps.onWindow?.({ context, timeMs, durationMs, features, confirmed, state: at });
+      board.assessed(point, timeMs, assessment);
       if (worst === undefined) return seen(false);
-      board.score(point, timeMs, worst);
 
       if (worst.anomalous) await this.#diagnose(track);
       const diagnosis = worst.anomalous ? track.diagnosis : undefined;

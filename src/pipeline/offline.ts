@@ -8,12 +8,14 @@ import { Scorer } from '../scoring/scorer.js';
 import { catalogueOf, modelsConfigSchema } from '../scoring/selection.js';
 import { Assessor } from './assessor.js';
 import { MachineRegistry } from './machines.js';
+import { OperatingStates } from './operating-states.js';
 
 /** The parts of the pipeline that judge, without sources, store and network: for `replay`. */
 export interface Offline {
   readonly machines: MachineRegistry;
   readonly assessor: Assessor;
   readonly alarms: AlarmEngine;
+  readonly states: OperatingStates;
   close(): Promise<void>;
 }
 
@@ -36,6 +38,7 @@ export async function startOffline(options: {
   return {
     machines,
     assessor,
+    states: new OperatingStates(machines),
     alarms: new AlarmEngine(config?.alarms ?? [], { machineOf: (id) => machines.factsOf(id) }),
     close: () => scorer.close(),
   };

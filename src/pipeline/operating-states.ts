@@ -78,7 +78,9 @@ export class OperatingStates {
   features(point: string, unit: string, features: FeatureVector, endMs: number): StateChange[] {
     return this.#listeners(point).flatMap(({ machine, states }) =>
       Object.entries(features).flatMap(([feature, value]) =>
-        states.isTold(point, feature) ? this.#observe(machine, states, point, feature, value, unit, endMs) : [],
+        states.isTold(point, feature)
+          ? this.#observe(machine, states, point, feature, value, unit, endMs)
+          : [],
       ),
     );
   }
@@ -125,7 +127,9 @@ export class OperatingStates {
     timeMs: number,
   ): StateChange[] {
     return this.#listeners(point).flatMap(({ machine, states }) =>
-      states.isTold(point, feature) ? this.#observe(machine, states, point, feature, value, unit, timeMs) : [],
+      states.isTold(point, feature)
+        ? this.#observe(machine, states, point, feature, value, unit, timeMs)
+        : [],
     );
   }
 

@@ -1,10 +1,10 @@
 import type { Diagnosis } from '../diagnosis/diagnose.js';
 import type { FeatureVector } from '../features/spec.js';
-import type { Score } from '../scoring/score.js';
 import { pointParts } from '../signals/point.js';
 import type { Quality, QualityReason } from '../signals/quality.js';
 import type { Reading } from '../signals/reading.js';
 import type { SampleBlock } from '../signals/sample-block.js';
+import type { Assessment } from './assessor.js';
 import type { Channel } from './channel.js';
 import { healthIndex } from './health-index.js';
 import type { MachineView, PointView, WaveformView } from './snapshot.js';
@@ -16,6 +16,8 @@ interface Entry {
   score: number | undefined;
   label: string | undefined;
   threshold: number | undefined;
+  state: string | undefined;
+  unjudged: string | undefined;
   diagnosis: string | undefined;
   quality: Quality;
   reason: QualityReason | undefined;
@@ -98,13 +100,16 @@ export class PointBoard {
     entry.value = features.rms;
   }
 
-  score(point: string, timeMs: number, { score, threshold, label }: Score): void {
+  /** What was said of a window or reading; where nothing was, the score before it does not count any more. */
+  assessed(point: string, timeMs: number, { worst, state, unjudged }: Assessment): void {
     const entry = this.#entry(point);
     if (entry === undefined) return;
     entry.timeMs = Math.max(entry.timeMs, timeMs);
-    entry.score = score;
-    entry.label = label;
-    entry.threshold = threshold;
+    entry.score = worst?.score;
+    entry.label = worst?.label;
+    entry.threshold = worst?.threshold;
+    entry.state = state?.name;
+    entry.unjudged = unjudged;
   }
 
   diagnosis(point: string, diagnosis: Diagnosis | undefined): void {
@@ -140,6 +145,8 @@ export class PointBoard {
         score: undefined,
         label: undefined,
         threshold: undefined,
+        state: undefined,
+        unjudged: undefined,
         diagnosis: undefined,
         quality: 'good',
         reason: undefined,

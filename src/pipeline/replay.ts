@@ -7,6 +7,7 @@ import type { Recording, RecordingSet, TableRow } from '../signals/recording-set
 import { judgeAssessment } from './anomalies.js';
 import type { Assessment, Assessor } from './assessor.js';
 import type { MachineRegistry } from './machines.js';
+import { OperatingStates, type StateChange } from './operating-states.js';
 import { RecordingAnalysis } from './recording-windows.js';
 
 /** One line of `replay`'s output; each names the recording that it comes from. */
@@ -45,6 +46,8 @@ interface ScoreFields extends ReturnType<typeof besideScore> {
   score: number;
   threshold: number;
   anomalous: boolean;
+  /** Operating state of the machine, where it has more than one. */
+  state?: string;
   /** Of an anomalous score: whether the validation believes the anomaly by then. */
   believed?: boolean;
 }
@@ -54,6 +57,7 @@ export interface ReplayDeps {
   readonly machines: MachineRegistry;
   readonly assessor: Assessor;
   readonly alarms: AlarmEngine;
+  readonly states?: OperatingStates;
   /** False: every anomaly counts at once. */
   readonly validation?: boolean;
   /** Whether the user's config names the machines: their nameplates then win over the manifest. */
@@ -109,9 +113,11 @@ class Run {
   };
   readonly #diagnoses: Record<string, number> = {};
   readonly #validator: AnomalyValidator | undefined;
+  readonly #states: OperatingStates;
 
   constructor(deps: ReplayDeps) {
     this.#deps = deps;
+    this.#states = deps.states ?? new OperatingStates(deps.machines);
     this.#analysis = new RecordingAnalysis(deps.machines, deps.configured);
     if (deps.validation !== false)
       this.#validator = new AnomalyValidator({ onHeldBack: () => this.#counts.heldBack++ });
@@ -131,7 +137,11 @@ class Run {
         const time = isoTime(timeMs);
         yield { kind: 'features', recording: file, time, point, features };
         yield* this.#alarmLines(file, alarms.evaluateFeatures({ point, timeMs, features }));
-        const assessment = await assessor.window(context, spec, { timeMs, features, samples: () => samples });
+        const endMs = timeMs + (spec.blockLength * 1000) / spec.sampleRateHz;
+        yield* this.#stateLines(file, this.#states.features(point, spec.unit, features, endMs));
+        const at = this.#states.over(point, timeMs, endMs);
+        const seen = { timeMs, features, samples: () => samples };
+        const assessment = await assessor.window(context, spec, seen, at);
         yield* this.#judged(file, point, timeMs, assessment);
       }
       // A snapshot is a look of its own at the machine; a whole recording is one.
@@ -145,17 +155,23 @@ class Run {
     this.#counts.tables++;
     const seen = new Set<string>();
     for await (const row of rows) {
+      // Tables are stories of their own: the same pump may stand in many files.
+      for (const { point } of row.readings) {
+        if (seen.has(point)) continue;
+        seen.add(point);
+        this.#forget(point);
+      }
+      // What tells the state of the machine, before what is judged by it.
+      for (const reading of row.readings) yield* this.#stateLines(file, this.#states.reading(reading));
       for (const reading of row.readings) {
         const { point, timeMs, value, quality } = reading;
-        if (!seen.has(point)) {
-          // Tables are stories of their own: the same pump may stand in many files.
-          seen.add(point);
-          this.#forget(point);
-        }
         this.#counts.readings++;
         this.#validator?.quality(point, quality);
         yield* this.#alarmLines(file, alarms.evaluateReading(reading));
-        if (quality === 'good') yield* this.#judged(file, point, timeMs, assessor.reading(point, value));
+        if (quality !== 'good') continue;
+        const at = this.#states.over(point, timeMs, timeMs);
+        const assessment = assessor.reading(point, value, at, this.#states.isTeller(point));
+        yield* this.#judged(file, point, timeMs, assessment);
       }
     }
   }
@@ -196,8 +212,14 @@ class Run {
 
   #forget(point: string): void {
     this.#deps.assessor.forget(point);
+    this.#states.forget(point);
     this.#deps.alarms.forget(point);
     this.#validator?.forget(point);
+  }
+
+  *#stateLines(recording: string, changes: readonly StateChange[]): Generator<ReplayLine> {
+    for (const { machine, state, timeMs } of changes)
+      yield* this.#alarmLines(recording, this.#deps.alarms.evaluateState(machine, state.name, timeMs));
   }
 
   /** Scores, what the validation says of them, and the alarms on them. */
@@ -220,7 +242,7 @@ class Run {
     believed: boolean | undefined,
   ): Generator<ReplayLine> {
     for (const scored of scores) {
-      const { model, version, score, threshold, anomalous } = scored;
+      const { model, version, score, threshold, anomalous, state } = scored;
       if (anomalous) this.#counts.anomalous++;
       const verdict = anomalous && believed !== undefined ? { believed } : {};
       yield {
@@ -233,6 +255,7 @@ class Run {
         score,
         threshold,
         anomalous,
+        ...(state === undefined ? {} : { state }),
         ...besideScore(scored),
         ...verdict,
       };

@@ -11,5 +11,6 @@ export const scoreRow = (point: string, timeMs: number, score: Score, correlatio
   threshold: score.threshold,
   anomalous: score.anomalous,
   ...(score.fallback === undefined ? {} : { fallback: score.fallback }),
+  ...(score.state === undefined ? {} : { state: score.state }),
   correlationId,
 });

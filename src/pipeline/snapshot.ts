@@ -46,6 +46,10 @@ export interface PointView {
   /** Most probable label, where a classification scores the point. */
   readonly label?: string | undefined;
   readonly threshold: number | undefined;
+  /** Operating state of the machine when it was last judged, where it has more than one. */
+  readonly state?: string | undefined;
+  /** Why there is no score: the machine stands still or runs up, or its state is new here. */
+  readonly unjudged?: string | undefined;
   /** Verdict of the newest diagnosis, where there was one. */
   readonly diagnosis: string | undefined;
   /** Of the newest reading or sample block, and why it is not good. */

@@ -1,5 +1,4 @@
 import { toSmEdgeError } from '../base/errors.js';
-import type { Baseline } from './baseline.js';
 import { featuresOf } from './manifest-inputs.js';
 import type { ModelInput } from './model-input.js';
 import type { FeatureVector, Score } from './score.js';
@@ -14,7 +13,8 @@ export interface PointToScore {
   readonly input?: ModelInput | undefined;
   /** Why there is no input for the model. */
   readonly reason?: string | undefined;
-  readonly baseline: Baseline;
+  /** What is usual at the point: scores the features, and learns them where it may. */
+  readonly baseline: { update(features: FeatureVector): Score | undefined };
 }
 
 export interface PointScores {

@@ -11,6 +11,8 @@ export interface Score {
   readonly anomalous: boolean;
   /** Why the baseline speaks in place of a model; absent where the score is what was asked for. */
   readonly fallback?: string;
+  /** Operating state of the machine, where it has more than one. */
+  readonly state?: string;
   /** Of a classification: the most probable label. */
   readonly label?: string;
   /** Of a classification: every label with its probability, 0 to 1. */

@@ -35,6 +35,8 @@ export interface ScoreRow {
   readonly anomalous: boolean;
   /** Why the baseline speaks in place of a model. */
   readonly fallback?: string;
+  /** Operating state of the machine, where it has more than one. */
+  readonly state?: string;
   readonly correlationId: string;
 }
 

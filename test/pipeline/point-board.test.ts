@@ -52,7 +52,7 @@ describe('the board of points', () => {
   it('shows the level of a waveform, its score and its verdict', () => {
     const board = new PointBoard();
     board.features('m.de.acceleration', 7, { rms: 0.13, peak: 1 }, 'g');
-    board.score('m.de.acceleration', 7, score(9));
+    board.assessed('m.de.acceleration', 7, { scores: [], worst: score(9) });
     board.diagnosis('m.de.acceleration', { fault: 'outer', confidence: 0.8, evidence: [], sentence: '' });
     expect(board.machines(classOf)[0]!.points[0]).toMatchObject({
       point: 'm.de.acceleration',
@@ -71,18 +71,18 @@ describe('the board of points', () => {
     const board = new PointBoard();
     board.reading(reading('a.t', 1, 20));
     expect(board.machines(classOf)[0]!.health).toBeUndefined();
-    board.score('a.t', 1, score(0));
+    board.assessed('a.t', 1, { scores: [], worst: score(0) });
     expect(board.machines(classOf)[0]!.health).toBe(1);
-    board.score('a.de.acceleration', 1, score(6));
+    board.assessed('a.de.acceleration', 1, { scores: [], worst: score(6) });
     expect(board.machines(classOf)[0]!.health).toBe(0.5);
-    board.score('a.nde.acceleration', 1, score(12));
+    board.assessed('a.nde.acceleration', 1, { scores: [], worst: score(12) });
     expect(board.machines(classOf)[0]!.health).toBeCloseTo(0.2, 12);
   });
 
   it('holds no more than 10,000 points, and goes on with those', () => {
     const board = new PointBoard();
     for (let n = 0; n < 10_050; n++) board.reading(reading(`m-${n}.t`, 1, n));
-    board.score('m-10049.t', 1, score(9));
+    board.assessed('m-10049.t', 1, { scores: [], worst: score(9) });
     board.reading(reading('m-0.t', 2, 77));
     const machines = board.machines(classOf);
     expect(machines).toHaveLength(10_000);

@@ -3,6 +3,7 @@ import type { AlarmEngine } from '../../alarms/engine.js';
 import type { Clock } from '../../base/clock.js';
 import type { GatewayConfig } from '../../config/schema.js';
 import type { ModelStore } from '../../scoring/model-store.js';
+import { RUNNING, teaches } from '../../scoring/states/state.js';
 import { DATABASE_FILE } from '../../storage/store.js';
 import type { AnalysedWindow } from '../analysed-window.js';
 import type { ModelsInUse } from '../models-in-use.js';
@@ -38,11 +39,17 @@ export function openCommissioning(deps: OpenCommissioningDeps): {
   const troubleOf = troubles(deps.alarms, clock);
   return {
     commissioning,
-    onWindow: ({ context, confirmed, ...window }) => {
+    onWindow: ({ context, confirmed, state = RUNNING, ...window }) => {
       const { point, machine, size } = context;
       if (!commissioning.isCollecting(point)) return;
       const trouble = troubleOf(machine) ?? (confirmed ? 'an anomaly is confirmed' : undefined);
-      commissioning.window({ ...window, point, size, trouble, state: 'running' });
+      commissioning.window({
+        ...window,
+        point,
+        size,
+        trouble,
+        state: teaches(state) ? state.name : undefined,
+      });
     },
   };
 }

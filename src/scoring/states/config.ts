@@ -12,10 +12,24 @@ const stateName = () =>
 const binSchema = z
   .strictObject({
     name: stateName().describe('Name of the state, such as full-load'),
-    from: z.number().default(Number.MIN_SAFE_INTEGER).describe('Least value, in the unit of the point'),
-    to: z.number().default(Number.MAX_SAFE_INTEGER).describe('The value that no longer belongs to it'),
+    from: z.number().optional().describe('Least value, in the unit of the point; without it there is none'),
+    to: z.number().optional().describe('The value that no longer belongs to it; without it there is none'),
   })
-  .refine(({ from, to }) => from < to, 'from has to be less than to');
+  .refine((bin) => rangeOf(bin).from < rangeOf(bin).to, 'from has to be less than to');
+
+const rangeOf = ({
+  name,
+  from,
+  to,
+}: {
+  name: string;
+  from?: number | undefined;
+  to?: number | undefined;
+}) => ({
+  name,
+  from: from ?? Number.NEGATIVE_INFINITY,
+  to: to ?? Number.POSITIVE_INFINITY,
+});
 
 const MOST_BINS = 8;
 
@@ -105,7 +119,7 @@ export type DeclaredStates = z.infer<typeof declaredSchema>;
 type Measure = z.infer<typeof loadSchema>;
 
 function checkBins({ bins }: { bins: readonly z.infer<typeof binSchema>[] }, context: z.RefinementCtx): void {
-  const sorted = [...bins].sort((a, b) => a.from - b.from);
+  const sorted = bins.map(rangeOf).sort((a, b) => a.from - b.from);
   for (const [i, bin] of sorted.entries()) {
     if (i > 0 && bin.from < sorted[i - 1]!.to)
       context.addIssue({
@@ -146,9 +160,8 @@ function measureOf(
   dwellMs: number,
   stoppedBelow: number | undefined,
 ): TrackedMeasure {
-  const edges = [...bins.flatMap(({ from, to }) => [from, to]), stoppedBelow ?? 0].filter(
-    (edge) => Math.abs(edge) < Number.MAX_SAFE_INTEGER,
-  );
+  const ranges = bins.map(rangeOf).sort((a, b) => a.from - b.from);
+  const edges = [...ranges.flatMap(({ from, to }) => [from, to]), stoppedBelow ?? 0].filter(Number.isFinite);
   const largest = edges.reduce((most, edge) => Math.max(most, Math.abs(edge)), 0);
   const level = feature === undefined ? undefined : ANY_CHANGE;
   const steady = change === undefined ? level : { by: change.by, withinMs: change.within };
@@ -157,7 +170,7 @@ function measureOf(
     feature,
     unit,
     rule: {
-      bins: [...bins].sort((a, b) => a.from - b.from),
+      bins: ranges,
       hysteresis: hysteresis ?? HYSTERESIS_SHARE * largest,
       dwellMs,
       ...(stoppedBelow === undefined ? {} : { stoppedBelow }),

@@ -18,7 +18,8 @@ export interface Shape {
 /**
  * - readings: value; quality with its reason. The detail of the series is the unit.
  * - features: duration in microseconds, then a value for each name. The detail is the JSON list of names.
- * - scores: score, threshold; anomalous; fallback, correlation id. The detail is the JSON pair of model and version.
+ * - scores: score, threshold; anomalous; fallback, correlation id. The detail is the JSON list of
+ *   model, version and, where the machine has several, operating state.
  */
 export function shapeOf(kind: SeriesKind, detail: string): Shape {
   if (kind === 'readings') return { doubles: 1, codes: 1, texts: 0, replaces: false };

@@ -31,7 +31,9 @@ export function appendWire(store: ChunkStore, batch: WireBatch): void {
   }
   if (batch.scores !== undefined) {
     for (const row of unpackScores(batch.scores)) {
-      store.append(series.ensure(row.point, 'scores', JSON.stringify([row.model, row.version])), {
+      // A series for each state: it seldom changes, and costs a row nothing then.
+      const of = [row.model, row.version, ...(row.state === null ? [] : [row.state])];
+      store.append(series.ensure(row.point, 'scores', JSON.stringify(of)), {
         timesUs: Float64Array.of(row.timeUs),
         doubles: [Float64Array.of(row.score), Float64Array.of(row.threshold)],
         codes: [Uint8Array.of(row.anomalous)],
@@ -77,7 +79,7 @@ export function toFeatureRows({ point, detail }: Of, { timesUs, doubles }: Colum
 }
 
 export function toScoreRows({ point, detail }: Of, { timesUs, doubles, codes, texts }: Columns): ScoreRow[] {
-  const [model, version] = JSON.parse(detail) as [string, string];
+  const [model, version, state] = JSON.parse(detail) as [string, string, string?];
   return Array.from(timesUs, (timeUs, row) => {
     const fallback = texts[0]![row] ?? undefined;
     return {
@@ -89,6 +91,7 @@ export function toScoreRows({ point, detail }: Of, { timesUs, doubles, codes, te
       threshold: doubles[1]![row]!,
       anomalous: codes[0]![row] === 1,
       ...(fallback === undefined ? {} : { fallback }),
+      ...(state === undefined ? {} : { state }),
       correlationId: texts[1]![row] ?? '',
     };
   });

@@ -130,9 +130,10 @@ const LAYOUTS: Readonly<Record<SeriesKind, (series: readonly Series[]) => Layout
       { name: 'anomalous', kind: 'flag' },
       { name: 'fallback', kind: 'text' },
       { name: 'correlationId', kind: 'text' },
+      { name: 'state', kind: 'text' },
     ],
     page: ({ detail }, { timesUs, doubles, codes, texts }) => {
-      const [model = '', version = ''] = JSON.parse(detail) as string[];
+      const [model = '', version = '', state = ''] = JSON.parse(detail) as string[];
       return [
         timesUs,
         filled(timesUs.length, model),
@@ -142,6 +143,7 @@ const LAYOUTS: Readonly<Record<SeriesKind, (series: readonly Series[]) => Layout
         Float64Array.from(codes[0]!),
         texts[0]!,
         texts[1]!,
+        filled(timesUs.length, state),
       ];
     },
   }),
