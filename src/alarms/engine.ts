@@ -3,6 +3,7 @@ import { pointParts } from '../signals/point.js';
 import type { Reading } from '../signals/reading.js';
 import { type Finding, judgeFeatures, judgeReading, judgeScore, judgeSilence } from './condition.js';
 import { type AlarmConfig, DEFAULT_ANOMALY_ALARM } from './config.js';
+import { AlarmGates } from './gates.js';
 import { AlarmGroups, type GroupPlace } from './groups.js';
 import { changedMessage, raisedMessage } from './messages.js';
 import { AlarmMeters } from './meters.js';
@@ -36,9 +37,6 @@ export interface AlarmEngineOptions {
   readonly machineOf?: (machine: string) => MachineFacts;
 }
 
-/** As the scoring calls a state that nothing tells. */
-const UNKNOWN_STATE = 'unknown';
-
 /** Points watched at most: a wildcard over a flood of points must not fill the memory. */
 const MAX_POINTS = 20_000;
 
@@ -47,10 +45,8 @@ export class AlarmEngine {
   #configs: readonly AlarmConfig[] = [];
   /** The alarms of each point that was ever seen, in the order of the definitions. */
   readonly #byPoint = new Map<string, readonly Instance[]>();
-  /** The alarms that a point gates: those that count only while it is above or below a value. */
-  readonly #gated = new Map<string, Instance[]>();
-  /** By machine, those that count only in some of its operating states. */
-  readonly #stateGated = new Map<string, Instance[]>();
+  /** Those that count only in some operating states. */
+  readonly #gates = new AlarmGates<Instance>();
   /** Those that time alone may change: shelved ones, and those on missing data. */
   readonly #timed = new Set<Instance>();
   /** Those that somebody took out of service. */
@@ -84,7 +80,7 @@ export class AlarmEngine {
 
   /** A value; a bad one neither raises nor clears anything. */
   evaluateReading(reading: Reading): readonly AlarmTransition[] {
-    const gated = this.#gate(reading);
+    const gated = this.#gate(this.#gates.onReading(reading), reading.timeMs);
     const isValue = reading.quality !== 'bad' && Number.isFinite(reading.value);
     let changes = gated;
     for (const instance of this.#instancesOf(reading.point)) {
@@ -107,13 +103,9 @@ export class AlarmEngine {
     });
   }
 
-  /** The machine is in another operating state: one that is not known neither suppresses nor brings back anything. */
+  /** The machine is in another operating state. */
   evaluateState(machine: string, state: string, timeMs: number): readonly AlarmTransition[] {
-    if (state === UNKNOWN_STATE) return NO_TRANSITIONS;
-    return [...(this.#stateGated.get(machine) ?? [])].flatMap((instance) => {
-      const counts = instance.config.countsWhile!.state!.includes(state);
-      return this.#gateOne(instance, counts, timeMs);
-    });
+    return this.#gate(this.#gates.onState(machine, state), timeMs);
   }
 
   /** The worst score of a window or reading, and its diagnosis where there is one. */
@@ -202,8 +194,7 @@ export class AlarmEngine {
 
   #rebuild(records: readonly AlarmRecord[]): void {
     this.#byPoint.clear();
-    this.#gated.clear();
-    this.#stateGated.clear();
+    this.#gates.clear();
     this.#timed.clear();
     this.#outOfService.clear();
     this.#unsaved.clear();
@@ -268,34 +259,24 @@ export class AlarmEngine {
     this.#byPoint.set(point, instances);
     for (const instance of instances) {
       if (instance.config.missing !== undefined) this.#timed.add(instance);
-      const { point: teller, state } = instance.config.countsWhile ?? {};
-      const gate = teller?.replace('{machine}', machine);
-      if (gate !== undefined) this.#gated.set(gate, [...(this.#gated.get(gate) ?? []), instance]);
-      if (state !== undefined)
-        this.#stateGated.set(machine, [...(this.#stateGated.get(machine) ?? []), instance]);
+      this.#gates.add(instance, machine);
     }
     return instances;
   }
 
-  /** Suppresses the alarms that do not count in the operating state that a reading tells; a bad one tells none. */
-  #gate(reading: Reading): readonly AlarmTransition[] {
-    const gated = this.#gated.get(reading.point);
-    if (gated === undefined || reading.quality === 'bad' || !Number.isFinite(reading.value))
-      return NO_TRANSITIONS;
-    return gated.flatMap((instance) => {
-      const { above = Number.NEGATIVE_INFINITY, below = Number.POSITIVE_INFINITY } =
-        instance.config.countsWhile!;
-      const counts = reading.value > above && reading.value < below;
-      return this.#gateOne(instance, counts, reading.timeMs);
-    });
-  }
-
-  #gateOne(instance: Instance, counts: boolean, timeMs: number): readonly AlarmTransition[] {
-    return this.#apply(instance, {
-      kind: counts ? 'unsuppress' : 'suppress',
-      suppressor: 'operating-state',
-      timeMs,
-    });
+  /** Suppresses the alarms that do not count in an operating state, and brings back those that do. */
+  #gate(
+    gated: readonly (readonly [instance: Instance, counts: boolean])[],
+    timeMs: number,
+  ): readonly AlarmTransition[] {
+    if (gated.length === 0) return NO_TRANSITIONS;
+    return gated.flatMap(([instance, counts]) =>
+      this.#apply(instance, {
+        kind: counts ? 'unsuppress' : 'suppress',
+        suppressor: 'operating-state',
+        timeMs,
+      }),
+    );
   }
 
   #judge(instance: Instance, finding: Finding | undefined, timeMs: number): readonly AlarmTransition[] {

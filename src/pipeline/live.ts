@@ -7,7 +7,6 @@ import type { Logger } from '../base/logger.js';
 import type { Metrics } from '../base/metrics.js';
 import type { Diagnosis } from '../diagnosis/diagnose.js';
 import { type AnalysisConfig, ruleFor } from '../features/analysis-config.js';
-import type { AnalysisSpec } from '../features/spec.js';
 import { pointParts } from '../signals/point.js';
 import { isSound } from '../signals/quality.js';
 import type { Reading } from '../signals/reading.js';
