@@ -20,24 +20,26 @@ describe('sm-edge models', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(JSON.parse(stdout)).toEqual({
       models: [
-        {
-          name: 'vibration-anomaly',
-          version: expect.any(String),
-          task: 'anomaly',
-          threshold: expect.any(Number),
-          origin: 'bundled',
-          dir: expect.stringContaining(BUNDLED),
-        },
-      ],
+        ['milling-failure', 'classification'],
+        ['vibration-anomaly', 'anomaly'],
+      ].map(([name, task]) => ({
+        name,
+        version: expect.any(String),
+        task,
+        threshold: expect.any(Number),
+        origin: 'bundled',
+        dir: expect.stringContaining(BUNDLED),
+      })),
       broken: [],
     });
-    expect((await models('list')).stdout).toMatch(/^vibration-anomaly\/\d+ +anomaly +bundled /);
+    expect((await models('list')).stdout).toMatch(/^vibration-anomaly\/\d+ +anomaly +bundled /m);
   });
 
   it('verifies the bundled models', async () => {
     const { code, stdout } = await models('verify', '--json');
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toEqual([
+      expect.objectContaining({ model: expect.stringMatching(/^milling-failure\//), ok: true }),
       expect.objectContaining({ model: expect.stringMatching(/^vibration-anomaly\//), ok: true }),
     ]);
   });
@@ -50,10 +52,13 @@ describe('sm-edge models', () => {
     writeFileSync(file, bytes);
     const { code, stdout, stderr } = await models('verify', '--dir', dir);
     expect({ code, stderr }).toEqual({ code: 1, stderr: '' });
-    expect(stdout).toMatch(/^BAD {2}vibration-anomaly\/1: .*sha256.*\n$/);
+    expect(stdout).toMatch(/^BAD {2}vibration-anomaly\/1: .*sha256.*\n$/m);
     const json = await models('verify', '--dir', dir, '--json');
     expect(json).toMatchObject({ code: 1, stderr: '' });
-    expect(JSON.parse(json.stdout)).toEqual([expect.objectContaining({ ok: false, code: 'MODEL_CHECKSUM' })]);
+    expect(JSON.parse(json.stdout)).toEqual([
+      expect.objectContaining({ ok: true }),
+      expect.objectContaining({ ok: false, code: 'MODEL_CHECKSUM' }),
+    ]);
   });
 
   it('tells a broken manifest from a broken model, and keeps to the models that are whole', async () => {
@@ -62,7 +67,7 @@ describe('sm-edge models', () => {
     const { code, stdout } = await models('list', '--dir', dir, '--json');
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({
-      models: [{ name: 'vibration-anomaly', origin: 'bundled' }],
+      models: [{ name: 'milling-failure' }, { name: 'vibration-anomaly', origin: 'bundled' }],
       broken: [{ dir: join(dir, 'vibration-anomaly', '1'), code: 'MODEL_MANIFEST' }],
     });
     expect((await models('verify', '--dir', dir)).code).toBe(1);

@@ -1,6 +1,6 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '#sm/base/clock.js';
 import { Metrics } from '#sm/base/metrics.js';
@@ -21,12 +21,13 @@ import { realRecordings } from '../support/data.js';
 import { requirePython, runPython } from '../support/venv.js';
 
 let dir: string;
+let store: ModelStore;
 let model: StoredModel;
 const scorer = new Scorer({ clock: systemClock, metrics: new Metrics() });
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'sm-edge-bundled-'));
-  const store = new ModelStore({
+  store = new ModelStore({
     bundledDir: BUNDLED_MODELS_DIR,
     localDir: join(dir, 'models'),
     quarantine: quarantine(systemClock),
@@ -45,9 +46,16 @@ const scoresOf = async (rows: readonly FeatureVector[]): Promise<number[]> =>
   (await scorer.score(model.key, rows)).map(({ score }) => score);
 
 describe('the bundled model', () => {
-  it('stands its own quarantine', async () => {
-    expect(model.origin).toBe('bundled');
-    await quarantine(systemClock)(model.path, model.manifest);
+  it('stands its own quarantine, as every model that comes with the package', async () => {
+    const { models, broken } = await store.list();
+    expect(broken).toEqual([]);
+    expect(models.map(({ key }) => key)).toEqual(['milling-failure/1', 'vibration-anomaly/1']);
+    for (const bundled of models) {
+      expect(bundled.origin).toBe('bundled');
+      await quarantine(systemClock)(bundled.path, bundled.manifest);
+      const card = await readFile(join(dirname(bundled.path), 'CARD.md'), 'utf8');
+      expect(card).toContain(bundled.manifest.file.sha256);
+    }
   });
 
   it('trained twice is the same to the byte', async () => {
