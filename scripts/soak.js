@@ -1,6 +1,7 @@
 // Runs a soak: the same test as `npm test` runs, with a larger count, and prints its result as JSON.
 //   npm run soak -- torn --count 200
 //   npm run soak -- kill --count 200           kill -9 of the store; also clock, full and readonly
+//   npm run soak -- backup --count 200         kill -9 of sm-edge backup
 //   npm run soak -- kill-mqtt --count 200      kill -9 of the daemon behind a broker
 //   npm run soak -- modbus-frames --count 1000000
 //   npm run soak -- modbus-line --count 100000
@@ -19,6 +20,7 @@ const SOAKS = {
   clock: ['test/storage/kills.test.ts', 200, 'clock:'],
   full: ['test/storage/kills.test.ts', 200, 'full:'],
   readonly: ['test/storage/kills.test.ts', 200, 'readonly:'],
+  backup: ['test/storage/backup-kills.test.ts', 200, 'goes on where it stopped'],
   'kill-mqtt': ['test/e2e/kill.test.ts', 200],
   'modbus-line': ['test/sources/modbus/rtu.test.ts', 100_000],
   'modbus-restart': ['test/sources/modbus/peers.test.ts', 20, 'after the server was restarted'],

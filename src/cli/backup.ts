@@ -55,11 +55,13 @@ export const register: RegisterVerb = (program, context, exit) => {
         });
         progress.end();
         const rows = Object.values(made.database.rows).reduce((sum, count) => sum + count, 0);
+        const kept =
+          made.keptBytes > 0 ? `; went on with ${made.keptBytes} bytes of one that was cut off` : '';
         await write(
           context.out,
           flags.json
             ? `${JSON.stringify({ ok: true, ...made })}\n`
-            : `${made.path}: ${rows} rows, ${made.bytes} bytes${made.encrypted ? ', encrypted' : ''}, checked\n`,
+            : `${made.path}: ${rows} rows, ${made.bytes} bytes${made.encrypted ? ', encrypted' : ''}, checked${kept}\n`,
         );
         exit(EXIT.done);
       } catch (thrown) {

@@ -18,8 +18,8 @@ const WAIT_MS = 2_000;
  * there is no stale lock to remove; and other programs may still read the data.
  * @throws SmEdgeError `STORE_IN_USE`
  */
-export function lockFolder(folder: string): FolderLock {
-  const lock = new SqliteDatabase(join(folder, LOCK_FILE), { timeout: WAIT_MS });
+export function lockFolder(folder: string, file = LOCK_FILE): FolderLock {
+  const lock = new SqliteDatabase(join(folder, file), { timeout: WAIT_MS });
   try {
     // Nothing is ever written: on a full disk there is no room for a journal.
     lock.pragma('journal_mode = MEMORY');

@@ -1,4 +1,4 @@
-import { createReadStream, createWriteStream, statSync } from 'node:fs';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -6,8 +6,10 @@ import { createGzip } from 'node:zlib';
 import { type Clock, sleep } from '../../base/clock.js';
 import { SmEdgeError, toSmEdgeError } from '../../base/errors.js';
 import { WorkerClient } from '../../base/worker-call.js';
+import { type FolderLock, lockFolder } from '../folder-lock.js';
 import type { CopyFacts } from './copy.js';
 import type { BackupManifest } from './manifest.js';
+import { digestsOf, type PageCopyRequest, type PageCopyResult } from './page-copy.js';
 import { type EncryptFor, encrypted, isEncrypted, sha256OfFile, Tap } from './secrets.js';
 import { verifyBackup } from './verify.js';
 
@@ -27,27 +29,30 @@ export interface BackupOptions {
 export const PLAIN_ENDING = '.db';
 export const ENCRYPTED_ENDING = '.db.gz.age';
 const PARTIAL = '.partial';
-/** A file of a backup that was cut off is left alone this long: it may be under way. */
-const PARTIAL_AGE_MS = 600_000;
+/** What an interrupted backup left is gone on with by the next one to the same folder; after this it is deleted. */
+const PARTIAL_AGE_MS = 14 * 86_400_000;
 const TIMEOUT_MS = 24 * 3_600_000;
 const POLL_MS = 200;
 
+export interface BackupResult extends BackupManifest {
+  readonly path: string;
+  /** Of the plain copy, so many bytes were there from a run that was cut off. */
+  readonly keptBytes: number;
+}
+
 /**
- * Copies, checks, and only then names the backup: what bears a backup's name is whole. One that was cut off is begun
- * anew by the next run, which also removes what it left.
- * @throws SmEdgeError `BACKUP_NO_SPACE`, `BACKUP_FAILED`
+ * Copies, checks, and only then names the backup: what bears a backup's name is whole. One that was cut off is gone on
+ * with by the next run to the same folder (page-copy.ts). Of an encrypted one the plain copy is gone on with, in the
+ * data folder, where the same data lie open; the encrypted file is made anew of it.
+ * @throws SmEdgeError `BACKUP_NO_SPACE`, `BACKUP_UNDER_WAY`, `BACKUP_FAILED`
  */
-export async function createBackup(options: BackupOptions): Promise<BackupManifest & { path: string }> {
+export async function createBackup(options: BackupOptions): Promise<BackupResult> {
   const { database, gatewayId, to, encrypt, clock, onProgress } = options;
   await mkdir(to, { recursive: true, mode: 0o750 });
   const isSecret = isEncrypted(encrypt);
-  const time = new Date(clock.nowMs()).toISOString();
-  const stamp = time.replace(/[:.]/g, '-');
-  const path = join(to, `sm-edge-${gatewayId}-${stamp}${isSecret ? ENCRYPTED_ENDING : PLAIN_ENDING}`);
-  const partial = path + PARTIAL;
-  // A copy that is still to be encrypted stays where the data lie open anyway.
-  const copy = isSecret ? join(dirname(database), `sm-edge-backup-${stamp}${PARTIAL}`) : partial;
-  await removeLeftovers([to, dirname(database)], clock);
+  const folder = isSecret ? dirname(database) : to;
+  const copy = join(folder, `sm-edge-${gatewayId}.db${PARTIAL}`);
+  const lock = lockBackup(dirname(database));
   const worker = new WorkerClient({
     name: 'backup',
     url: new URL('./copy-worker.js', import.meta.url),
@@ -55,22 +60,32 @@ export async function createBackup(options: BackupOptions): Promise<BackupManife
     maxPending: 2,
     timeoutMs: TIMEOUT_MS,
   });
+  let encryptedPartial: string | undefined;
   try {
+    await removeLeftovers([to, dirname(database)], clock);
+    const time = new Date(clock.nowMs()).toISOString();
+    const stamp = time.replace(/[:.]/g, '-');
+    const path = join(to, `sm-edge-${gatewayId}-${stamp}${isSecret ? ENCRYPTED_ENDING : PLAIN_ENDING}`);
     const expected = await worker.call<number>('expectedBytes', database);
-    await requireSpace(dirname(copy), expected);
-    await watched(worker.call('copy', { from: database, to: copy }), copy, expected, clock, (share) =>
-      onProgress(share * 0.6, 'copying'),
+    const there = (await stat(copy).catch(() => undefined))?.size ?? 0;
+    await requireSpace(folder, expected - there);
+    const progress = new Float64Array(new SharedArrayBuffer(16));
+    const copied = await watched(
+      worker.call<PageCopyResult>('copy', { from: database, to: copy, progress } satisfies PageCopyRequest),
+      clock,
+      () => onProgress((0.6 * progress[0]!) / Math.max(1, progress[1]!), 'copying'),
     );
-    await flush(copy);
     onProgress(0.6, 'checking the copy');
-    const facts = await worker.call<CopyFacts>('facts', copy);
-    const plainSha256 = await sha256OfFile(copy);
+    const facts = await factsOf(worker, copy);
+    let ready = copy;
     if (isSecret) {
-      await requireSpace(to, expected);
-      await encryptFile(copy, partial, encrypt, (bytes) =>
+      await requireSpace(to, expected / 2);
+      encryptedPartial = path + PARTIAL;
+      ready = encryptedPartial;
+      await encryptFile(copy, ready, encrypt, (bytes) =>
         onProgress(0.7 + (0.2 * bytes) / Math.max(1, facts.bytes), 'encrypting'),
       );
-      await flush(partial);
+      await flush(ready);
     }
     onProgress(0.9, 'reading it back');
     const { passphrase } = encrypt;
@@ -80,25 +95,51 @@ export async function createBackup(options: BackupOptions): Promise<BackupManife
       gatewayId,
       time,
       encrypted: isSecret,
-      bytes: (await stat(partial)).size,
-      sha256: isSecret ? await sha256OfFile(partial) : plainSha256,
-      database: { ...facts, sha256: plainSha256 },
+      bytes: (await stat(ready)).size,
+      sha256: isSecret ? await sha256OfFile(ready) : copied.sha256,
+      database: { ...facts, sha256: copied.sha256 },
     };
     // With recipients alone nobody here can open it: its bytes were read back above.
-    if (passphrase !== undefined) await verifyBackup(partial, { passphrase }, manifest);
+    if (isSecret && passphrase !== undefined) await verifyBackup(ready, { passphrase }, manifest);
     await writeFile(`${path}.json`, `${JSON.stringify(manifest, null, 2)}\n`);
-    await rename(partial, path);
+    await rename(ready, path);
     await flush(to);
+    for (const file of [copy, digestsOf(copy)]) await rm(file, { force: true });
     onProgress(1, 'done');
     if (options.keep !== undefined) await removeOlder(to, gatewayId, options.keep);
-    return { ...manifest, path };
+    return { ...manifest, path, keptBytes: copied.keptBytes };
   } catch (thrown) {
-    await rm(partial, { force: true });
+    if (encryptedPartial !== undefined) await rm(encryptedPartial, { force: true }).catch(() => undefined);
     const error = toSmEdgeError(thrown, 'BACKUP_FAILED');
-    throw (thrown as NodeJS.ErrnoException).code === 'SQLITE_FULL' ? noSpace(to, error.message) : error;
+    // From the worker there is only the text.
+    throw /ENOSPC|EDQUOT|SQLITE_FULL|disk is full/.test(error.message) ? noSpace(to, error.message) : error;
   } finally {
-    if (copy !== partial) await rm(copy, { force: true });
     await worker.close();
+    lock.release();
+  }
+}
+
+/** A copy that SQLite finds faults in is no beginning for the next run either. */
+async function factsOf(worker: WorkerClient, copy: string): Promise<CopyFacts> {
+  try {
+    return await worker.call<CopyFacts>('facts', copy);
+  } catch (thrown) {
+    for (const file of [copy, digestsOf(copy)]) await rm(file, { force: true });
+    throw new SmEdgeError('BACKUP_FAILED', `the copy is not sound: ${(thrown as Error).message}`, {
+      cause: thrown,
+      hint: '"sm-edge verify" tells whether the store is; if so, look at the disk of the backup',
+    });
+  }
+}
+
+function lockBackup(folder: string): FolderLock {
+  try {
+    return lockFolder(folder, 'sm-edge-backup.lock');
+  } catch (thrown) {
+    if (!(thrown instanceof SmEdgeError) || thrown.code !== 'STORE_IN_USE') throw thrown;
+    throw new SmEdgeError('BACKUP_UNDER_WAY', `another backup of ${folder} is under way`, {
+      retryable: true,
+    });
   }
 }
 
@@ -115,23 +156,16 @@ async function encryptFile(
   await pipeline(await encrypted(packed, encrypt), createWriteStream(to, { flags: 'wx', mode: 0o640 }));
 }
 
-/** Reports how a file grows while work on it is under way. */
-async function watched(
-  work: Promise<unknown>,
-  path: string,
-  expected: number,
-  clock: Clock,
-  onShare: (share: number) => void,
-): Promise<void> {
+/** Reports while work is under way. */
+async function watched<T>(work: Promise<T>, clock: Clock, report: () => void): Promise<T> {
   const ended = new AbortController();
   const done = work.finally(() => ended.abort());
   done.catch(() => undefined);
   while (!ended.signal.aborted) {
-    const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-    onShare(Math.min(1, size / Math.max(1, expected)));
+    report();
     await sleep(clock, 'backup progress', POLL_MS, ended.signal);
   }
-  await done;
+  return done;
 }
 
 async function requireSpace(folder: string, bytes: number): Promise<void> {
@@ -145,7 +179,7 @@ async function requireSpace(folder: string, bytes: number): Promise<void> {
 
 const noSpace = (folder: string, why: string) =>
   new SmEdgeError('BACKUP_NO_SPACE', `no room for the backup in ${folder}: ${why}`, {
-    hint: 'choose another folder with --to, or delete old backups',
+    hint: 'delete old backups and run it again: it goes on where it stopped; or choose another folder with --to',
   });
 
 /** Waits until a file or folder is on the disk. */
@@ -161,7 +195,7 @@ export async function flush(path: string): Promise<void> {
 async function removeLeftovers(folders: readonly string[], clock: Clock): Promise<void> {
   for (const folder of new Set(folders)) {
     for (const name of await readdir(folder).catch(() => [])) {
-      if (!/^sm-edge-.*\.partial(-journal)?$/.test(name)) continue;
+      if (!/^sm-edge-.*\.partial(\.digests|-journal|-wal|-shm)?$/.test(name)) continue;
       const file = join(folder, name);
       if (clock.nowMs() - (await stat(file)).mtimeMs > PARTIAL_AGE_MS) await rm(file, { force: true });
     }

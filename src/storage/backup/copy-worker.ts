@@ -1,4 +1,5 @@
 import { serveWorker } from '../../base/worker-call.js';
-import { copyDatabase, copyFacts, expectedBytes } from './copy.js';
+import { copyFacts, expectedBytes } from './copy.js';
+import { copyPages } from './page-copy.js';
 
-serveWorker({ expectedBytes, copy: copyDatabase, facts: copyFacts });
+serveWorker({ expectedBytes, copy: copyPages, facts: copyFacts });

@@ -11,25 +11,12 @@ export interface CopyFacts {
   readonly bytes: number;
 }
 
-/** About how large a copy of a database becomes, bytes. */
+/** About how large a copy of a database becomes, with its free pages, bytes. */
 export function expectedBytes(path: string): number {
   const db = new SqliteDatabase(path, { readonly: true });
   try {
     const pragma = (name: string) => Number(db.pragma(name, { simple: true }));
-    return (pragma('page_count') - pragma('freelist_count')) * pragma('page_size');
-  } finally {
-    db.close();
-  }
-}
-
-/**
- * Copies a database as it is at this moment, without its free pages, into a new file, while others write to it: one
- * read transaction, so the copy is of one commit (sqlite.org/lang_vacuum.html#vacuuminto). Blocks its thread.
- */
-export function copyDatabase({ from, to }: { from: string; to: string }): void {
-  const db = new SqliteDatabase(from, { readonly: true, timeout: 30_000 });
-  try {
-    db.prepare('VACUUM INTO ?').run(to);
+    return pragma('page_count') * pragma('page_size');
   } finally {
     db.close();
   }
