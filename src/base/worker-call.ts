@@ -144,6 +144,11 @@ export class WorkerClient {
     });
   }
 
+  /** Gives the present worker up as one that missed its deadline: for work that was not handed to it by `call`. */
+  giveUp(error: SmEdgeError): void {
+    if (this.#worker !== undefined) this.#end(this.#worker, error);
+  }
+
   /** Ends the worker; calls under way are refused. Resolves once the thread is gone, so a native one may take its time. */
   async close(): Promise<void> {
     this.#closed = true;

@@ -1,6 +1,7 @@
 import { SmEdgeError } from '../base/errors.js';
 import type { FeatureVector } from '../features/spec.js';
 import type { ModelManifest } from './manifest.js';
+import { rawWidthOf } from './manifest-inputs.js';
 import { MODEL_LIMITS } from './manifest-parts.js';
 import { modelKey } from './model-key.js';
 
@@ -23,53 +24,88 @@ export const isSteps = (input: ModelInput): input is StepsInput => Array.isArray
 export const isSamples = (input: ModelInput): input is SamplesInput =>
   (input as SamplesInput).samples instanceof Float32Array;
 
-/** Inputs as the rows that go into the graph. One input is several rows where its window is cut into pieces. */
-export interface PackedInputs {
+/** How many rows inputs make. One input is several rows where its window is cut into pieces. */
+export interface BatchSize {
   readonly rows: number;
-  readonly values: Float32Array;
   /** Rows of each input; undefined where each is one. */
   readonly pieces: readonly number[] | undefined;
 }
 
-const MAX_BATCH_ROWS = 4096;
+export const MAX_BATCH_ROWS = 4096;
 /** 64 MiB of float32. */
 const MAX_BATCH_VALUES = 2 ** 24;
 
 /** Steps that a row holds: one where the model takes a row of features. */
 export const stepsOf = ({ inputs }: ModelManifest): number => (inputs.kind === 'sequence' ? inputs.steps : 1);
 
-/** @throws SmEdgeError `MODEL_INPUTS` naming what is missing or no number */
-export function packInputs(manifest: ModelManifest, inputs: readonly ModelInput[]): PackedInputs {
+/** @throws SmEdgeError `MODEL_INPUTS` where there are too many, or too few samples */
+export function sizeOf(manifest: ModelManifest, inputs: readonly ModelInput[]): BatchSize {
   if (inputs.length > MAX_BATCH_ROWS)
-    throw unfit(manifest, `a batch has at most ${MAX_BATCH_ROWS} inputs, not ${inputs.length}`);
-  const { kind } = manifest.inputs;
-  return kind === 'block' || kind === 'spectrogram'
-    ? packSamples(manifest, inputs)
-    : packFeatures(manifest, manifest.inputs.features, inputs);
+    throw unfit(manifest, `takes at most ${MAX_BATCH_ROWS} inputs a batch, not ${inputs.length}`);
+  const { inputs: wanted } = manifest;
+  let rows = inputs.length;
+  let pieces: number[] | undefined;
+  if (wanted.kind === 'block' || wanted.kind === 'spectrogram') {
+    const { samples: length } = wanted;
+    for (const input of inputs) {
+      const had = isSamples(input) ? input.samples.length : 0;
+      if (had < length) throw unfit(manifest, `needs ${length} samples, has ${had}`);
+    }
+    if (wanted.pieces !== 'last') {
+      pieces = inputs.map((input) =>
+        Math.min(MODEL_LIMITS.pieces, Math.floor((input as SamplesInput).samples.length / length)),
+      );
+      rows = pieces.reduce((sum, count) => sum + count, 0);
+    }
+  }
+  const values = rows * rawWidthOf(wanted);
+  if (values > MAX_BATCH_VALUES)
+    throw unfit(manifest, `takes at most ${MAX_BATCH_VALUES} values a batch, not ${values}`);
+  return { rows, pieces };
+}
+
+/**
+ * Writes inputs as the rows that go into the graph.
+ * @param size of `sizeOf`
+ * @param at place of the first value in `out`
+ * @throws SmEdgeError `MODEL_INPUTS` naming what is missing or no number
+ */
+export function packInputs(
+  manifest: ModelManifest,
+  inputs: readonly ModelInput[],
+  { pieces }: BatchSize,
+  out: Float32Array,
+  at: number,
+): void {
+  const { inputs: wanted } = manifest;
+  if (wanted.kind === 'block' || wanted.kind === 'spectrogram')
+    packSamples(manifest, wanted.samples, inputs, pieces, out, at);
+  else packFeatures(manifest, wanted.features, inputs, out, at);
 }
 
 function packFeatures(
   manifest: ModelManifest,
   features: readonly string[],
   inputs: readonly ModelInput[],
-): PackedInputs {
+  out: Float32Array,
+  from: number,
+): void {
   const steps = stepsOf(manifest);
   const asSteps = manifest.inputs.kind === 'sequence' || manifest.output.kind === 'forecast';
-  const rowWidth = steps * features.length;
-  limitValues(manifest, inputs.length * rowWidth);
-  const values = new Float32Array(inputs.length * rowWidth);
-  for (let row = 0; row < inputs.length; row++) {
-    const input = inputs[row]!;
+  let at = from;
+  for (const input of inputs) {
     if (!asSteps) {
-      packVector(manifest, features, input as FeatureVector, values, row * rowWidth);
+      packVector(manifest, features, input as FeatureVector, out, at);
+      at += features.length;
       continue;
     }
     if (!isSteps(input) || input.steps.length !== steps)
       throw unfit(manifest, `needs ${steps} steps, has ${isSteps(input) ? input.steps.length : 'none'}`);
-    for (let k = 0; k < steps; k++)
-      packVector(manifest, features, input.steps[k]!, values, row * rowWidth + k * features.length);
+    for (const step of input.steps) {
+      packVector(manifest, features, step, out, at);
+      at += features.length;
+    }
   }
-  return { rows: inputs.length, values, pieces: undefined };
 }
 
 function packVector(
@@ -89,35 +125,24 @@ function packVector(
   }
 }
 
-function packSamples(manifest: ModelManifest, inputs: readonly ModelInput[]): PackedInputs {
-  const { inputs: wanted } = manifest;
-  if (wanted.kind !== 'block' && wanted.kind !== 'spectrogram')
-    throw new SmEdgeError('INTERNAL', `${modelKey(manifest)} takes no samples`);
-  const { samples: length } = wanted;
-  const pieces = inputs.map((input) => {
-    const had = isSamples(input) ? input.samples.length : 0;
-    if (had < length) throw unfit(manifest, `needs ${length} samples, has ${had}`);
-    return wanted.pieces === 'last' ? 1 : Math.min(MODEL_LIMITS.pieces, Math.floor(had / length));
-  });
-  const rows = pieces.reduce((sum, count) => sum + count, 0);
-  limitValues(manifest, rows * length);
-  const values = new Float32Array(rows * length);
-  let row = 0;
+function packSamples(
+  manifest: ModelManifest,
+  length: number,
+  inputs: readonly ModelInput[],
+  pieces: readonly number[] | undefined,
+  out: Float32Array,
+  from: number,
+): void {
+  let at = from;
   inputs.forEach((input, i) => {
     const { samples } = input as SamplesInput;
+    const taken = (pieces?.[i] ?? 1) * length;
     // The newest samples of the window; what does not fill a piece is left out at its beginning.
-    const taken = samples.subarray(samples.length - pieces[i]! * length);
-    values.set(taken, row * length);
-    row += pieces[i]!;
+    out.set(samples.subarray(samples.length - taken), at);
+    at += taken;
   });
-  const bad = values.findIndex((value) => !Number.isFinite(value));
-  if (bad >= 0) throw unfit(manifest, `sample ${bad % length} is ${values[bad]}`);
-  return { rows, values, pieces: wanted.pieces === 'last' ? undefined : pieces };
-}
-
-function limitValues(manifest: ModelManifest, count: number): void {
-  if (count > MAX_BATCH_VALUES)
-    throw unfit(manifest, `a batch has at most ${MAX_BATCH_VALUES} values, not ${count}`);
+  for (let i = from; i < at; i++)
+    if (!Number.isFinite(out[i])) throw unfit(manifest, `needs samples, one of which is ${out[i]}`);
 }
 
 function unfit(manifest: ModelManifest, message: string, feature?: string): SmEdgeError {

@@ -5,9 +5,18 @@ import type { Metrics } from '../base/metrics.js';
 import { type RetrySchedule, retryDelayMs } from '../base/retry.js';
 import { disableLibraryTelemetry } from '../base/telemetry.js';
 import { WorkerClient } from '../base/worker-call.js';
-import { explainedBy } from './manifest-inputs.js';
-import { hasShares } from './manifest-output.js';
-import { isSteps, type ModelInput, packInputs } from './model-input.js';
+import { LANE_COUNT, LANE_VALUES } from './lane-protocol.js';
+import { ScoringLanes, tooLate } from './lanes.js';
+import { explainedBy, rawWidthOf } from './manifest-inputs.js';
+import { hasShares, outputWidthOf } from './manifest-output.js';
+import {
+  type BatchSize,
+  isSteps,
+  MAX_BATCH_ROWS,
+  type ModelInput,
+  packInputs,
+  sizeOf,
+} from './model-input.js';
 import type { StoredModel } from './model-store.js';
 import type { FeatureVector, Score } from './score.js';
 import { type Forecast, forecastsOf, scoresOf } from './score-of-output.js';
@@ -20,7 +29,7 @@ export interface ScorerOptions {
   readonly timeoutMs?: number;
 }
 
-/** 64 points at once a second need one call; this many may wait while a slow model runs. */
+/** Calls by message that may wait: loads, releases, explanations and batches too large for a lane. */
 const MAX_PENDING = 64;
 const DEFAULT_TIMEOUT_MS = 5_000;
 const CLOSE_TIMEOUT_MS = 2_000;
@@ -29,30 +38,54 @@ const CLOSE_TIMEOUT_MS = 2_000;
 const REST: RetrySchedule = { initialMs: 5_000, maxMs: 3_600_000, factor: 4, jitter: 0, limit: Infinity };
 const WORKER_FAULTS = new Set(['WORKER_CRASHED', 'WORKER_TIMEOUT']);
 
-interface Entry {
-  readonly model: StoredModel;
-  /** The load in the present worker; a new worker starts without. */
-  loading: Promise<void> | undefined;
-  faults: number;
-  restUntilMs: number;
+/** One call of `score`: several that wait together become one batch. */
+interface Job {
+  readonly inputs: readonly ModelInput[];
+  readonly size: BatchSize;
+  resolve(raw: Float32Array): void;
+  reject(error: SmEdgeError): void;
 }
 
-/** ONNX models in a worker thread. A model that is loaded here survives a crash of the worker: it is loaded again. */
+interface Entry {
+  readonly model: StoredModel;
+  /** Under which the worker knows it. */
+  readonly id: number;
+  /** The load in the present worker; a new worker starts without. */
+  loading: Promise<void> | undefined;
+  isLoaded: boolean;
+  faults: number;
+  restUntilMs: number;
+  waiting: Job[];
+  waitingRows: number;
+  /** Batches under way. */
+  running: number;
+  isScheduled: boolean;
+}
+
+/**
+ * ONNX models in a worker thread. A model that is loaded here survives a crash of the worker: it is loaded again.
+ * Calls for the same model that come in the same turn of the event loop, or while its batches are under way, are
+ * scored as one batch.
+ */
 export class Scorer {
   readonly #clock: Clock;
+  readonly #timeoutMs: number;
   readonly #worker: WorkerClient;
   readonly #entries = new Map<string, Entry>();
+  #lanes: ScoringLanes | undefined;
+  #nextId = 1;
   readonly #rows;
+  readonly #batches;
   readonly #failures;
   readonly #restarts;
 
   constructor({ clock, metrics, timeoutMs = DEFAULT_TIMEOUT_MS }: ScorerOptions) {
     disableLibraryTelemetry();
     this.#clock = clock;
-    this.#rows = metrics.counter('sm_edge_scoring_rows_total', 'Feature vectors scored by a model.', [
-      'model',
-    ]);
-    this.#failures = metrics.counter('sm_edge_scoring_failures_total', 'Batches that no model scored.', [
+    this.#timeoutMs = timeoutMs;
+    this.#rows = metrics.counter('sm_edge_scoring_rows_total', 'Inputs scored by a model.', ['model']);
+    this.#batches = metrics.counter('sm_edge_scoring_batches_total', 'Runs of a model.', ['model']);
+    this.#failures = metrics.counter('sm_edge_scoring_failures_total', 'Calls that no model scored.', [
       'code',
     ]);
     this.#restarts = metrics.counter('sm_edge_scoring_worker_restarts_total', 'Scoring workers that ended.');
@@ -63,9 +96,13 @@ export class Scorer {
       maxPending: MAX_PENDING,
       timeoutMs,
       native: true,
-      onCrash: () => {
+      onCrash: (error) => {
         this.#restarts.inc();
-        for (const entry of this.#entries.values()) entry.loading = undefined;
+        this.#endLanes(error);
+        for (const entry of this.#entries.values()) {
+          entry.loading = undefined;
+          entry.isLoaded = false;
+        }
       },
     });
   }
@@ -79,7 +116,10 @@ export class Scorer {
   async load(model: StoredModel): Promise<void> {
     const known = this.#entries.get(model.key);
     if (known !== undefined) return this.#ensureLoaded(known);
-    const entry: Entry = { model, loading: undefined, faults: 0, restUntilMs: 0 };
+    const entry: Entry = {
+      ...{ model, id: this.#nextId++, loading: undefined, isLoaded: false, faults: 0, restUntilMs: 0 },
+      ...{ waiting: [], waitingRows: 0, running: 0, isScheduled: false },
+    };
     this.#entries.set(model.key, entry);
     try {
       await this.#ensureLoaded(entry);
@@ -93,28 +133,30 @@ export class Scorer {
    * One score per input, in order. Throws a SmEdgeError where the model cannot score them (not loaded, a feature
    * missing, a failed worker, past the deadline): the caller then takes the baseline's score and says so.
    */
-  async score(key: string, inputs: readonly ModelInput[]): Promise<Score[]> {
-    const { raw, pieces } = await this.#run(key, 'run', inputs);
-    const { manifest } = this.#entry(key).model;
-    const actuals =
-      manifest.output.kind === 'forecast'
-        ? inputs.map((input) => (isSteps(input) ? input.actual : undefined))
-        : [];
-    try {
-      const scores = scoresOf(manifest, raw, pieces, actuals);
+  score(key: string, inputs: readonly ModelInput[]): Promise<Score[]> {
+    return this.#counted(async () => {
+      const entry = this.#entry(key);
+      const { manifest } = entry.model;
+      const size = sizeOf(manifest, inputs);
+      const raw = await this.#run(entry, inputs, size);
+      const actuals =
+        manifest.output.kind === 'forecast'
+          ? inputs.map((input) => (isSteps(input) ? input.actual : undefined))
+          : [];
+      const scores = scoresOf(manifest, raw, size.pieces, actuals);
       this.#rows.inc({ model: key }, inputs.length);
       return scores;
-    } catch (thrown) {
-      this.#failures.inc({ code: toSmEdgeError(thrown, 'MODEL_RUN').code });
-      throw thrown;
-    }
+    });
   }
 
   /** What a forecast model expects `horizon` steps after the last one of each input, with its interval. */
-  async forecast(key: string, inputs: readonly ModelInput[]): Promise<Forecast[]> {
-    if (this.#entry(key).model.manifest.output.kind !== 'forecast')
-      throw new SmEdgeError('MODEL_INPUTS', `${key} is no forecast`);
-    return forecastsOf((await this.#run(key, 'run', inputs)).raw);
+  forecast(key: string, inputs: readonly ModelInput[]): Promise<Forecast[]> {
+    return this.#counted(async () => {
+      const entry = this.#entry(key);
+      const { manifest } = entry.model;
+      if (manifest.output.kind !== 'forecast') throw new SmEdgeError('MODEL_INPUTS', `${key} is no forecast`);
+      return forecastsOf(await this.#run(entry, inputs, sizeOf(manifest, inputs)));
+    });
   }
 
   /**
@@ -122,23 +164,33 @@ export class Scorer {
    * of the error of a reconstruction; undefined where there is neither.
    */
   async contributions(key: string, input: ModelInput): Promise<FeatureVector | undefined> {
-    const { manifest } = this.#entry(key).model;
-    if (!hasShares(manifest.output)) return undefined;
+    const entry = this.#entry(key);
+    const { manifest } = entry.model;
     const names = explainedBy(manifest.inputs);
-    if (names.length === 0) return undefined;
-    const { raw, pieces } = await this.#run(key, 'contributions', [input]);
-    // Of several pieces the newest one speaks.
-    const last = (pieces?.[0] ?? 1) - 1;
-    return Object.fromEntries(names.map((name, i) => [name, raw[last * names.length + i]!]));
+    if (!hasShares(manifest.output) || names.length === 0) return undefined;
+    return this.#counted(async () => {
+      const size = sizeOf(manifest, [input]);
+      const values = new Float32Array(size.rows * rawWidthOf(manifest.inputs));
+      packInputs(manifest, [input], size, values, 0);
+      await this.#ensureLoaded(entry);
+      const shares = await this.#byMessage('contributions', entry, size.rows, values);
+      // Of several pieces the newest one speaks.
+      const last = (size.rows - 1) * names.length;
+      return Object.fromEntries(names.map((name, i) => [name, shares[last + i]!]));
+    });
   }
 
   async release(key: string): Promise<void> {
-    if (this.#entries.delete(key)) await this.#worker.call('release', key);
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    this.#entries.delete(key);
+    await this.#worker.call('release', entry.id);
   }
 
   /** Ends the worker. A native call that hangs is abandoned after 2 s. */
   async close(): Promise<void> {
     this.#entries.clear();
+    this.#endLanes(new SmEdgeError('WORKER_CLOSED', 'the scoring worker was stopped'));
     await withDeadline(this.#clock, 'scoring worker end', CLOSE_TIMEOUT_MS, this.#worker.close()).catch(
       () => undefined,
     );
@@ -151,33 +203,128 @@ export class Scorer {
     return entry;
   }
 
-  async #run(
-    key: string,
-    method: 'run' | 'contributions',
-    inputs: readonly ModelInput[],
-  ): Promise<{ raw: Float32Array; pieces: readonly number[] | undefined }> {
-    let entry: Entry | undefined;
+  async #counted<T>(work: () => Promise<T>): Promise<T> {
     try {
-      entry = this.#entry(key);
-      const { rows, values, pieces } = packInputs(entry.model.manifest, inputs);
-      if (inputs.length === 0) return { raw: new Float32Array(0), pieces };
-      await this.#ensureLoaded(entry);
-      const request: RunRequest = { key, rows, values };
-      const raw = await this.#worker.call<Float32Array>(method, request, [values.buffer as ArrayBuffer]);
-      entry.faults = 0;
-      return { raw, pieces };
+      return await work();
     } catch (thrown) {
       const error = toSmEdgeError(thrown, 'MODEL_RUN');
       this.#failures.inc({ code: error.code });
-      // Each call that waited for the worker fails with it: a model counts one fault, and one is enough for a rest.
-      if (
-        entry !== undefined &&
-        WORKER_FAULTS.has(error.code) &&
-        this.#clock.monotonicMs() >= entry.restUntilMs
-      )
-        entry.restUntilMs = this.#clock.monotonicMs() + (retryDelayMs(REST, entry.faults++, () => 0) ?? 0);
       throw error;
     }
+  }
+
+  /** What the model gives for these inputs, in the batch that leaves next. */
+  #run(entry: Entry, inputs: readonly ModelInput[], size: BatchSize): Promise<Float32Array> {
+    if (size.rows === 0) return Promise.resolve(new Float32Array(0));
+    if (entry.waitingRows > 0 && entry.waitingRows + size.rows > MAX_BATCH_ROWS)
+      return Promise.reject(
+        new SmEdgeError('WORKER_BUSY', `${entry.waitingRows} rows already wait for ${entry.model.key}`, {
+          retryable: true,
+        }),
+      );
+    return new Promise((resolve, reject) => {
+      entry.waiting.push({ inputs, size, resolve, reject });
+      entry.waitingRows += size.rows;
+      if (entry.isScheduled) return;
+      entry.isScheduled = true;
+      queueMicrotask(() => {
+        entry.isScheduled = false;
+        this.#dispatch(entry);
+      });
+    });
+  }
+
+  /** Sends what waits: one batch runs while the next is written, and what comes meanwhile waits for both. */
+  #dispatch(entry: Entry): void {
+    while (entry.waiting.length > 0 && entry.running < LANE_COUNT) {
+      const jobs = takeBatch(entry);
+      entry.running++;
+      void this.#score(entry, jobs).finally(() => {
+        entry.running--;
+        this.#dispatch(entry);
+      });
+    }
+  }
+
+  async #score(entry: Entry, jobs: readonly Job[]): Promise<void> {
+    try {
+      if (!entry.isLoaded) await this.#ensureLoaded(entry);
+      await this.#runBatch(entry, jobs);
+      entry.faults = 0;
+    } catch (thrown) {
+      const error = toSmEdgeError(thrown, 'MODEL_RUN');
+      this.#noteFault(entry, error);
+      for (const job of jobs) job.reject(error);
+    }
+  }
+
+  async #runBatch(entry: Entry, jobs: readonly Job[]): Promise<void> {
+    const { manifest, key } = entry.model;
+    const width = rawWidthOf(manifest.inputs);
+    const outWidth = outputWidthOf(manifest.output);
+    const asked = jobs.reduce((sum, { size }) => sum + size.rows, 0);
+    const lanes = this.#lanes;
+    const lane = lanes?.take(asked * Math.max(width, outWidth));
+    const values = lane?.values ?? new Float32Array(asked * width);
+    const packed: Job[] = [];
+    let rows = 0;
+    for (const job of jobs)
+      try {
+        packInputs(manifest, job.inputs, job.size, values, rows * width);
+        rows += job.size.rows;
+        packed.push(job);
+      } catch (thrown) {
+        // One that does not fit must not cost the others their batch.
+        job.reject(toSmEdgeError(thrown, 'MODEL_INPUTS'));
+      }
+    if (rows === 0) {
+      if (lane !== undefined) lanes!.giveBack(lane);
+      return;
+    }
+    this.#batches.inc({ model: key });
+    const raw =
+      lane === undefined
+        ? await this.#byMessage('run', entry, rows, values.subarray(0, rows * width))
+        : await lanes!.run(
+            lane,
+            { id: entry.id, rows },
+            {
+              clock: this.#clock,
+              timeoutMs: this.#timeoutMs,
+              onTimeout: () => this.#worker.giveUp(tooLate(key, this.#timeoutMs)),
+            },
+          );
+    let at = 0;
+    for (const { size, resolve } of packed) {
+      resolve(packed.length === 1 ? raw : raw.subarray(at, at + size.rows * outWidth));
+      at += size.rows * outWidth;
+    }
+  }
+
+  async #byMessage(
+    method: 'run' | 'contributions',
+    entry: Entry,
+    rows: number,
+    values: Float32Array,
+  ): Promise<Float32Array> {
+    const request: RunRequest = { id: entry.id, rows, values };
+    try {
+      return await this.#worker.call<Float32Array>(method, request, [values.buffer as ArrayBuffer]);
+    } catch (thrown) {
+      this.#noteFault(entry, toSmEdgeError(thrown));
+      throw thrown;
+    }
+  }
+
+  /** Each batch under way fails with the worker: a model counts one fault, and one is enough for a rest. */
+  #noteFault(entry: Entry, { code }: SmEdgeError): void {
+    if (!WORKER_FAULTS.has(code) || this.#clock.monotonicMs() < entry.restUntilMs) return;
+    entry.restUntilMs = this.#clock.monotonicMs() + (retryDelayMs(REST, entry.faults++, () => 0) ?? 0);
+  }
+
+  #endLanes(fault: SmEdgeError): void {
+    this.#lanes?.end(fault);
+    this.#lanes = undefined;
   }
 
   async #ensureLoaded(entry: Entry): Promise<void> {
@@ -190,14 +337,37 @@ export class Scorer {
           hint: 'The point is scored by its baseline meanwhile; see the log for the failure.',
         },
       );
-    const { key, path, manifest } = entry.model;
-    entry.loading ??= this.#worker.call<void>('load', { key, path, manifest } satisfies LoadRequest);
+    entry.loading ??= this.#load(entry);
     const loading = entry.loading;
     try {
       await loading;
+      if (entry.loading === loading) entry.isLoaded = true;
     } catch (thrown) {
       if (entry.loading === loading) entry.loading = undefined;
       throw thrown;
     }
   }
+
+  async #load({ id, model: { path, manifest } }: Entry): Promise<void> {
+    if (this.#lanes === undefined) {
+      this.#lanes = new ScoringLanes();
+      void this.#worker.call('lanes', this.#lanes.buffers).catch(() => undefined);
+    }
+    await this.#worker.call<void>('load', { id, path, manifest } satisfies LoadRequest);
+  }
+}
+
+/** The calls that wait, as far as one batch takes them: one at least. */
+function takeBatch(entry: Entry): Job[] {
+  const { inputs } = entry.model.manifest;
+  const mostRows = Math.min(MAX_BATCH_ROWS, Math.floor(LANE_VALUES / rawWidthOf(inputs)));
+  let rows = 0;
+  let count = 0;
+  for (const { size } of entry.waiting) {
+    if (count > 0 && rows + size.rows > mostRows) break;
+    rows += size.rows;
+    count++;
+  }
+  entry.waitingRows -= rows;
+  return entry.waiting.splice(0, count);
 }
