@@ -108,6 +108,15 @@ function packFeatures(
   }
 }
 
+/** Columns of the properties of a vector in their order; -1 for what the model does not look at. */
+interface Layout {
+  readonly keys: readonly string[];
+  readonly columns: readonly number[];
+}
+
+/** Of the vectors seen last, by the features that are wanted: those of a point have their properties in one order. */
+const layouts = new WeakMap<readonly string[], Layout>();
+
 function packVector(
   manifest: ModelManifest,
   features: readonly string[],
@@ -115,14 +124,49 @@ function packVector(
   values: Float32Array,
   at: number,
 ): void {
-  for (let j = 0; j < features.length; j++) {
-    const feature = features[j]!;
-    const value = vector[feature];
-    values[at + j] = value as number;
-    // What float32 cannot hold is infinite there; what is missing is NaN.
-    if (!Number.isFinite(values[at + j]))
-      throw unfit(manifest, `needs ${feature}, which is ${value}`, feature);
+  const known = layouts.get(features);
+  if (known === undefined || !packInOrder(known, vector, values, at)) {
+    if (!features.every((feature) => feature in vector)) packByName(manifest, features, vector, values, at);
+    else {
+      const keys = Object.keys(vector);
+      const layout = { keys, columns: keys.map((key) => features.indexOf(key)) };
+      layouts.set(features, layout);
+      packInOrder(layout, vector, values, at);
+    }
   }
+  for (let i = at; i < at + features.length; i++)
+    // What float32 cannot hold is infinite there.
+    if (!Number.isFinite(values[i])) packByName(manifest, features, vector, values, at);
+}
+
+/** A walk over the properties in their order takes half the time of a look-up for each. */
+function packInOrder(
+  { keys, columns }: Layout,
+  vector: FeatureVector,
+  values: Float32Array,
+  at: number,
+): boolean {
+  let i = 0;
+  for (const key in vector) {
+    if (key !== keys[i]) return false;
+    const column = columns[i++]!;
+    if (column >= 0) values[at + column] = vector[key]!;
+  }
+  return i === keys.length;
+}
+
+function packByName(
+  manifest: ModelManifest,
+  features: readonly string[],
+  vector: FeatureVector,
+  values: Float32Array,
+  at: number,
+): void {
+  features.forEach((feature, j) => {
+    values[at + j] = vector[feature] as number;
+    if (!Number.isFinite(values[at + j]))
+      throw unfit(manifest, `needs ${feature}, which is ${vector[feature]}`, feature);
+  });
 }
 
 function packSamples(

@@ -190,7 +190,7 @@ class SessionModel implements LoadedModel {
     const feed = new Tensor('float32', fed, [rows, ...this.#graph.dims]);
     let results: InferenceSession.OnnxValueMapType;
     try {
-      results = await this.#session.run({ [manifest.inputs.tensor]: feed }, fetch);
+      results = await atOnce(() => this.#session.run({ [manifest.inputs.tensor]: feed }, fetch));
     } catch (cause) {
       throw new SmEdgeError('MODEL_RUN', `${modelKey(manifest)}: ${firstLine((cause as Error).message)}`, {
         cause,
@@ -238,6 +238,21 @@ class SessionModel implements LoadedModel {
         `${modelKey(this.manifest)}: output ${tensor} has no column ${column}`,
       );
     for (let row = 0; row < rows; row++) out[row * stride + at] = values[row * columns + column]!;
+  }
+}
+
+/**
+ * onnxruntime-node puts each run off by a turn of the event loop (`setImmediate`), so that its caller may do something
+ * else first. A thread that has nothing else to do loses a third of a short run by that: what would be put off is
+ * called in place. Where a later version does not put it off in this way any more, nothing is changed by this.
+ */
+function atOnce<T>(start: () => Promise<T>): Promise<T> {
+  const { setImmediate: later } = globalThis;
+  globalThis.setImmediate = ((work: () => void) => work()) as unknown as typeof later;
+  try {
+    return start();
+  } finally {
+    globalThis.setImmediate = later;
   }
 }
 

@@ -9,14 +9,7 @@ import { LANE_COUNT, LANE_VALUES } from './lane-protocol.js';
 import { ScoringLanes, tooLate } from './lanes.js';
 import { explainedBy, rawWidthOf } from './manifest-inputs.js';
 import { hasShares, outputWidthOf } from './manifest-output.js';
-import {
-  type BatchSize,
-  isSteps,
-  MAX_BATCH_ROWS,
-  type ModelInput,
-  packInputs,
-  sizeOf,
-} from './model-input.js';
+import { isSteps, MAX_BATCH_ROWS, type ModelInput, packInputs, sizeOf } from './model-input.js';
 import type { StoredModel } from './model-store.js';
 import type { FeatureVector, Score } from './score.js';
 import { type Forecast, forecastsOf, scoresOf } from './score-of-output.js';
@@ -40,8 +33,9 @@ const WORKER_FAULTS = new Set(['WORKER_CRASHED', 'WORKER_TIMEOUT']);
 
 /** One call of `score`: several that wait together become one batch. */
 interface Job {
-  readonly inputs: readonly ModelInput[];
-  readonly size: BatchSize;
+  readonly rows: number;
+  /** Writes its rows from a place on. */
+  pack(out: Float32Array, at: number): void;
   resolve(raw: Float32Array): void;
   reject(error: SmEdgeError): void;
 }
@@ -138,7 +132,7 @@ export class Scorer {
       const entry = this.#entry(key);
       const { manifest } = entry.model;
       const size = sizeOf(manifest, inputs);
-      const raw = await this.#run(entry, inputs, size);
+      const raw = await this.#run(entry, size.rows, (out, at) => packInputs(manifest, inputs, size, out, at));
       const actuals =
         manifest.output.kind === 'forecast'
           ? inputs.map((input) => (isSteps(input) ? input.actual : undefined))
@@ -149,13 +143,33 @@ export class Scorer {
     });
   }
 
+  /**
+   * Scores rows that are in the order of the manifest already, as its golden inputs are: without a look at names.
+   * @param values rows x `rawWidthOf`
+   */
+  scoreRows(key: string, rows: number, values: Float32Array): Promise<Score[]> {
+    return this.#counted(async () => {
+      const entry = this.#entry(key);
+      const { manifest } = entry.model;
+      if (values.length !== rows * rawWidthOf(manifest.inputs) || rows > MAX_BATCH_ROWS)
+        throw new SmEdgeError('MODEL_INPUTS', `${key} takes no ${rows} rows of ${values.length} values`);
+      const raw = await this.#run(entry, rows, (out, at) => out.set(values, at));
+      const scores = scoresOf(manifest, raw, undefined, []);
+      this.#rows.inc({ model: key }, rows);
+      return scores;
+    });
+  }
+
   /** What a forecast model expects `horizon` steps after the last one of each input, with its interval. */
   forecast(key: string, inputs: readonly ModelInput[]): Promise<Forecast[]> {
     return this.#counted(async () => {
       const entry = this.#entry(key);
       const { manifest } = entry.model;
       if (manifest.output.kind !== 'forecast') throw new SmEdgeError('MODEL_INPUTS', `${key} is no forecast`);
-      return forecastsOf(await this.#run(entry, inputs, sizeOf(manifest, inputs)));
+      const size = sizeOf(manifest, inputs);
+      return forecastsOf(
+        await this.#run(entry, size.rows, (out, at) => packInputs(manifest, inputs, size, out, at)),
+      );
     });
   }
 
@@ -214,17 +228,17 @@ export class Scorer {
   }
 
   /** What the model gives for these inputs, in the batch that leaves next. */
-  #run(entry: Entry, inputs: readonly ModelInput[], size: BatchSize): Promise<Float32Array> {
-    if (size.rows === 0) return Promise.resolve(new Float32Array(0));
-    if (entry.waitingRows > 0 && entry.waitingRows + size.rows > MAX_BATCH_ROWS)
+  #run(entry: Entry, rows: number, pack: Job['pack']): Promise<Float32Array> {
+    if (rows === 0) return Promise.resolve(new Float32Array(0));
+    if (entry.waitingRows > 0 && entry.waitingRows + rows > MAX_BATCH_ROWS)
       return Promise.reject(
         new SmEdgeError('WORKER_BUSY', `${entry.waitingRows} rows already wait for ${entry.model.key}`, {
           retryable: true,
         }),
       );
     return new Promise((resolve, reject) => {
-      entry.waiting.push({ inputs, size, resolve, reject });
-      entry.waitingRows += size.rows;
+      entry.waiting.push({ rows, pack, resolve, reject });
+      entry.waitingRows += rows;
       if (entry.isScheduled) return;
       entry.isScheduled = true;
       queueMicrotask(() => {
@@ -262,7 +276,7 @@ export class Scorer {
     const { manifest, key } = entry.model;
     const width = rawWidthOf(manifest.inputs);
     const outWidth = outputWidthOf(manifest.output);
-    const asked = jobs.reduce((sum, { size }) => sum + size.rows, 0);
+    const asked = jobs.reduce((sum, job) => sum + job.rows, 0);
     const lanes = this.#lanes;
     const lane = lanes?.take(asked * Math.max(width, outWidth));
     const values = lane?.values ?? new Float32Array(asked * width);
@@ -270,8 +284,8 @@ export class Scorer {
     let rows = 0;
     for (const job of jobs)
       try {
-        packInputs(manifest, job.inputs, job.size, values, rows * width);
-        rows += job.size.rows;
+        job.pack(values, rows * width);
+        rows += job.rows;
         packed.push(job);
       } catch (thrown) {
         // One that does not fit must not cost the others their batch.
@@ -295,9 +309,9 @@ export class Scorer {
             },
           );
     let at = 0;
-    for (const { size, resolve } of packed) {
-      resolve(packed.length === 1 ? raw : raw.subarray(at, at + size.rows * outWidth));
-      at += size.rows * outWidth;
+    for (const job of packed) {
+      job.resolve(packed.length === 1 ? raw : raw.subarray(at, at + job.rows * outWidth));
+      at += job.rows * outWidth;
     }
   }
 
@@ -363,9 +377,9 @@ function takeBatch(entry: Entry): Job[] {
   const mostRows = Math.min(MAX_BATCH_ROWS, Math.floor(LANE_VALUES / rawWidthOf(inputs)));
   let rows = 0;
   let count = 0;
-  for (const { size } of entry.waiting) {
-    if (count > 0 && rows + size.rows > mostRows) break;
-    rows += size.rows;
+  for (const job of entry.waiting) {
+    if (count > 0 && rows + job.rows > mostRows) break;
+    rows += job.rows;
     count++;
   }
   entry.waitingRows -= rows;

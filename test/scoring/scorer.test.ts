@@ -9,6 +9,7 @@ import { attribute, explainModel } from '#sm/scoring/explain.js';
 import type { StoredModel } from '#sm/scoring/model-store.js';
 import { scorePoints } from '#sm/scoring/score-points.js';
 import { Scorer } from '#sm/scoring/scorer.js';
+import { GraphWriter } from '#sm/scoring/training/onnx-writer.js';
 import { linearModel, manifestOf, slowModel, storedModel, writeModel } from './support.js';
 
 let dir: string;
@@ -127,6 +128,78 @@ describe('scoring', () => {
     await writeFile(model.path, linearModel().subarray(1));
     await expect(scorer.load(model)).rejects.toMatchObject({ code: 'MODEL_CHECKSUM' });
     expect(scorer.loaded).toEqual([]);
+  });
+});
+
+describe('calls for one model', () => {
+  const runs = async () =>
+    Number(
+      /sm_edge_scoring_batches_total\{model="linear\/1"\} (\d+)/.exec(await metrics.registry.metrics())?.[1],
+    );
+
+  it('of the same turn are one run; one that does not fit costs the others nothing', async () => {
+    const scorer = scorerWith();
+    await scorer.load(await onDisk(linearModel()));
+    const calls = Array.from({ length: 64 }, (_, k) =>
+      scorer.score('linear/1', [k === 7 ? { a: 1 } : { a: k, b: 1 }]),
+    );
+    const answers = await Promise.allSettled(calls);
+    answers.forEach((answer, k) => {
+      if (k === 7) expect(answer).toMatchObject({ status: 'rejected', reason: { code: 'MODEL_INPUTS' } });
+      else expect(answer).toMatchObject({ status: 'fulfilled', value: [{ score: 2 * k + 3 + 1 }] });
+    });
+    expect(await runs()).toBe(1);
+  });
+
+  it('that come while others are under way wait for them and are one run', async () => {
+    const scorer = scorerWith();
+    await scorer.load(await onDisk(linearModel()));
+    const scores: Promise<unknown>[] = [];
+    for (let k = 0; k < 40; k++) {
+      scores.push(
+        scorer.score('linear/1', [{ a: k, b: 0 }]).then(([score]) => expect(score!.score).toBe(2 * k + 1)),
+      );
+      await Promise.resolve();
+      await Promise.resolve();
+    }
+    await Promise.all(scores);
+    expect(await runs()).toBeLessThan(40);
+  });
+
+  it('may bring rows in the order of the manifest, and more than shared memory holds', async () => {
+    const scorer = scorerWith();
+    const features = Array.from({ length: 512 }, (_, i) => `f${i}`);
+    const graph = new GraphWriter('wide');
+    const x = graph.input('features', ['rows', 512]);
+    graph.node('ReduceSum', 'score', [x, graph.integers('axis', [1])], { keepdims: 0 });
+    graph.output('score', ['rows']);
+    await scorer.load(
+      await onDisk(graph.finish(), {
+        inputs: { kind: 'features', tensor: 'features', features },
+        output: { tensor: 'score', meaning: 'sum', anomalous: 'above' },
+        golden: { vectors: [{ input: features.map(() => 0), output: 0 }] },
+      }),
+    );
+    for (const rows of [3, 4000]) {
+      const scores = await scorer.scoreRows('linear/1', rows, new Float32Array(rows * 512).fill(0.5));
+      expect(scores.map(({ score }) => score)).toEqual(new Array(rows).fill(256));
+    }
+    await expect(scorer.scoreRows('linear/1', 2, new Float32Array(3))).rejects.toMatchObject({
+      code: 'MODEL_INPUTS',
+    });
+  });
+
+  it('may have their features in any order, with others between', async () => {
+    const scorer = scorerWith();
+    await scorer.load(await onDisk(linearModel()));
+    const scores = await scorer.score('linear/1', [
+      { a: 1, b: 10 },
+      { a: 2, b: 10 },
+      { b: 10, a: 3 },
+      { x: 7, b: 10, y: 8, a: 4 },
+      { a: 5, b: 10, x: 7 },
+    ]);
+    expect(scores.map(({ score }) => score)).toEqual([33, 35, 37, 39, 41]);
   });
 });
 
