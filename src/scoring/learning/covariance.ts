@@ -53,7 +53,7 @@ export function ledoitWolf(rows: readonly Float64Array[]): ShrunkCovariance {
 
 /** Inverse of a symmetric positive definite matrix, row by row, by Cholesky. Throws `RangeError` where it is none. */
 export function inverseOf(matrix: Float64Array, size: number): Float64Array {
-  const lower = cholesky(matrix, size);
+  const lower = choleskyOf(matrix, size);
   const inverse = new Float64Array(size * size);
   const column = new Float64Array(size);
   for (let k = 0; k < size; k++) {
@@ -74,7 +74,8 @@ export function inverseOf(matrix: Float64Array, size: number): Float64Array {
   return inverse;
 }
 
-function cholesky(matrix: Float64Array, size: number): Float64Array {
+/** Lower L with L Lᵀ = matrix, row by row. Throws `RangeError` where the matrix is not positive definite. */
+export function choleskyOf(matrix: Float64Array, size: number): Float64Array {
   const lower = new Float64Array(size * size);
   for (let i = 0; i < size; i++) {
     for (let j = 0; j <= i; j++) {
