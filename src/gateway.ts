@@ -14,7 +14,7 @@ import type { GatewayEvent } from './events/event.js';
 import { AnalysisClient } from './pipeline/analysis/client.js';
 import { Announcer } from './pipeline/announcer.js';
 import { Anomalies } from './pipeline/anomalies.js';
-import { openCommissioning } from './pipeline/commissioning/open.js';
+import { Learning } from './pipeline/commissioning/learning.js';
 import { type Desks, openDesks } from './pipeline/desks.js';
 import { Housekeeping } from './pipeline/housekeeping.js';
 import { LivePipeline } from './pipeline/live.js';
@@ -121,7 +121,7 @@ export class Gateway {
     await this.#restore(running);
     running.housekeeping.start();
     running.desks.alarms.start();
-    running.desks.commissioning.start();
+    await running.desks.learning.start();
     // Before the sources: the first event of the first start goes up too.
     running.remotes = await this.#startRemotes(running);
     await running.watch.damageFound();
@@ -141,7 +141,7 @@ export class Gateway {
     await sources.stop();
     running.desks.alarms.stop();
     await pipeline.stop();
-    await running.desks.commissioning.stop();
+    await running.desks.learning.stop();
     await housekeeping.stop();
     await watch.stop();
     await remotes?.stop();
@@ -193,7 +193,7 @@ export class Gateway {
       sources: this.#running?.sources.views() ?? [],
       machines: this.board.machines((machine) => this.#machines.classOf(machine)),
       alarms: this.#running?.desks.alarms.list() ?? [],
-      learning: this.#running?.desks.commissioning.views() ?? [],
+      learning: this.#running?.desks.learning.commissioning.views() ?? [],
     };
   }
 
@@ -282,17 +282,17 @@ export class Gateway {
       machines: this.#machines,
       states: this.#states,
       config: config.analysis,
-      onWindow: (window) => onWindow(window),
+      learning: () => learning,
       seasons: await learnedSeasons(store),
     });
-    const { commissioning, onWindow } = openCommissioning({
+    const learning = new Learning({
       ...actors,
       ...scoring,
       ...{ metrics, store, config, board: this.board, machines: this.#machines },
-      logger: logger.child({ part: 'commissioning' }),
+      logger: logger.child({ part: 'learning' }),
       diagnose: (point) => pipeline.diagnosisOf(point),
     });
-    const desks = openDesks({ ...actors, journal: store.journal }, commissioning);
+    const desks = openDesks({ ...actors, journal: store.journal }, learning);
     const memories = await SourceMemories.open(store, logger);
     const sources = new SourceSet({
       gatewayId: config.gateway.id,
@@ -337,7 +337,7 @@ export class Gateway {
     await models.restore(this.#config.sync.mlflow?.models ?? []);
     alarms.restore(await store.alarmStates());
     await housekeeping.restoreLearned();
-    await desks.commissioning.restore();
+    await desks.learning.restore();
   }
 
   #startRemotes(running: Running): Promise<Remotes> {
@@ -370,7 +370,7 @@ export class Gateway {
       running.pipeline.machinesChanged();
     }
     if (differs('alarms') || differs('machines')) running.alarms.reconfigure(config.alarms);
-    if (differs('commissioning')) running.desks.commissioning.reconfigure(config.commissioning);
+    if (differs('commissioning')) running.desks.learning.commissioning.reconfigure(config.commissioning);
     if (differs('models')) await running.models.reconfigure(config.models);
     if (differs('sources')) await running.sources.apply(config.sources);
     if (differs('sync')) {

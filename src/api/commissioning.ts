@@ -12,7 +12,7 @@ import type { RouteGroup } from './server.js';
 /** What the routes need of the gateway. */
 export interface CommissioningSource {
   /** @throws SmEdgeError `NOT_READY` while the gateway starts */
-  readonly desks: { readonly commissioning: Commissioning };
+  readonly desks: { readonly learning: { readonly commissioning: Commissioning } };
 }
 
 const WRITE_TIMEOUT_MS = 10_000;
@@ -59,19 +59,19 @@ export const commissioningRoutes =
     });
 
     app.get('/api/v1/commissioning', async () => ({
-      commissioning: gateway.desks.commissioning.list().map(recordJson),
+      commissioning: gateway.desks.learning.commissioning.list().map(recordJson),
     }));
 
     app.post<{ Params: { target: string } }>('/api/v1/commissioning/:target/start', async (request) => {
       const { healthy, ...who } = parseRequest(startBody, request.body);
       const wanted = { ...who, ...(healthy === undefined ? {} : { healthyMs: healthy }) };
-      return answer(gateway.desks.commissioning.begin(request.params.target, wanted));
+      return answer(gateway.desks.learning.commissioning.begin(request.params.target, wanted));
     });
 
     const actions: Record<string, (target: string, who: Actor) => Promise<CommissioningRecord[]>> = {
-      stop: (target, who) => gateway.desks.commissioning.end(target, who),
-      accept: (target, who) => gateway.desks.commissioning.accept(target, who),
-      rollback: (target, who) => gateway.desks.commissioning.rollback(target, who),
+      stop: (target, who) => gateway.desks.learning.commissioning.end(target, who),
+      accept: (target, who) => gateway.desks.learning.commissioning.accept(target, who),
+      rollback: (target, who) => gateway.desks.learning.commissioning.rollback(target, who),
     };
     for (const [path, act] of Object.entries(actions))
       app.post<{ Params: { target: string } }>(`/api/v1/commissioning/:target/${path}`, async (request) =>

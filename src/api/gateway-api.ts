@@ -4,6 +4,7 @@ import type { Logger } from '../base/logger.js';
 import type { Gateway } from '../gateway.js';
 import { access } from './access.js';
 import { alarmRoutes } from './alarms.js';
+import { caseRoutes } from './cases.js';
 import { commissioningRoutes } from './commissioning.js';
 import { eventRoutes } from './events.js';
 import { ingestRoutes } from './ingest.js';
@@ -28,6 +29,7 @@ export const createGatewayApi = (
       alarmRoutes(gateway),
       eventRoutes(gateway),
       commissioningRoutes(gateway),
+      caseRoutes(gateway),
       pointRoutes(gateway),
       liveRoutes({
         clock: systemClock,

@@ -14,6 +14,7 @@ const VERBS: readonly { readonly name: string; load(): Promise<{ register: Regis
   { name: 'train', load: () => import('./train.js') },
   { name: 'evaluate', load: () => import('./evaluate.js') },
   { name: 'explain', load: () => import('./explain.js') },
+  { name: 'cases', load: () => import('./cases.js') },
   { name: 'commission', load: () => import('./commission.js') },
   { name: 'models', load: () => import('./models.js') },
   { name: 'mqtt-password', load: () => import('./mqtt-password.js') },

@@ -51,15 +51,17 @@ export async function trainFromStore(
   const progress = new Progress(context, 'train', DETECTOR_KINDS.length + 1);
   const history = StoredHistory.open(database);
   try {
+    const fromMs =
+      options.from === undefined ? Number.NEGATIVE_INFINITY : timeOption('--from', options.from, nowMs);
+    const toMs = options.to === undefined ? nowMs : timeOption('--to', options.to, nowMs);
     const learned = await learnFromStore(
       history,
       {
         point,
         name,
         version: options.version,
-        fromMs:
-          options.from === undefined ? Number.NEGATIVE_INFINITY : timeOption('--from', options.from, nowMs),
-        toMs: options.to === undefined ? nowMs : timeOption('--to', options.to, nowMs),
+        fromMs,
+        toMs,
         vouched: options.vouch === true,
         falseAlarmIntervalMs: options.falseAlarmIntervalMs,
         leastHealthyMs: numberOption('--hours', options.hours) * HOUR_MS,
@@ -69,7 +71,7 @@ export async function trainFromStore(
         ...(size === undefined ? {} : { size }),
       },
       {
-        stateOf: runningStates(history, point),
+        stateOf: runningStates(history, point, fromMs, toMs),
         onRead: (rows) => progress.update(rows / (rows + READ_STEP), `${rows} windows read`),
         onTrial: (trial, done) => progress.update(1 + done, trial.kind),
       },

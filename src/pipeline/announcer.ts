@@ -12,6 +12,8 @@ import type { Reason } from '../scoring/explain.js';
 import { besideScore, type Score } from '../scoring/score.js';
 import type { SourceStatus } from '../sources/part.js';
 import type { Store, WriteBatch } from '../storage/store.js';
+import type { KnownFault } from './cases/fault-naming.js';
+import { knownPayload, knownSentence } from './cases/known-text.js';
 import { Publisher } from './publisher.js';
 
 export interface AnnouncerDeps {
@@ -30,6 +32,8 @@ export interface AnomalyFacts {
   readonly reasons: readonly Reason[];
   readonly diagnosis: Diagnosis | undefined;
   readonly validation: Validation;
+  /** What labelled cases say of it. */
+  readonly known?: KnownFault | undefined;
 }
 
 const isoTime = (ms: number): string => new Date(ms).toISOString();
@@ -99,7 +103,7 @@ export class Announcer {
     facts: AnomalyFacts,
     correlationId: string,
   ): { readonly eventId: string; readonly published: Promise<void> } {
-    const { point, timeMs, score, reasons, diagnosis, validation } = facts;
+    const { point, timeMs, score, reasons, diagnosis, validation, known } = facts;
     const time = isoTime(timeMs);
     const detected: EventDraft = {
       id: this.#newId(),
@@ -116,6 +120,7 @@ export class Announcer {
         ...besideScore(score),
         reasons,
         ...(diagnosis === undefined ? {} : { diagnosis }),
+        ...knownPayload(known),
         message: anomalyMessage(facts),
       },
     };
@@ -187,11 +192,11 @@ export class Announcer {
   }
 }
 
-function anomalyMessage({ point, score, reasons, diagnosis }: AnomalyFacts): string {
+function anomalyMessage({ point, score, reasons, diagnosis, known }: AnomalyFacts): string {
   const driven = reasons.slice(0, 3).map(({ feature }) => feature);
   const because = driven.length === 0 ? '' : `, driven by ${driven.join(', ')}`;
   const verdict = diagnosis === undefined || diagnosis.fault === 'normal' ? '' : ` ${diagnosis.sentence}`;
-  return `${point} behaves unusually (score ${score.score.toFixed(2)}, limit ${score.threshold.toFixed(2)}${because}).${verdict}`;
+  return `${point} behaves unusually (score ${score.score.toFixed(2)}, limit ${score.threshold.toFixed(2)}${because}).${verdict}${knownSentence(known)}`;
 }
 
 const validationMessage = (

@@ -180,6 +180,12 @@ export class Assessor {
     this.#points.set(point, state);
   }
 
+  /** Takes up baselines that were learned from healthy hours; they are stored with the next ones that change. */
+  seedBaselines(point: string, document: unknown): void {
+    this.restoreBaseline(point, document);
+    this.#points.get(point)!.changed = true;
+  }
+
   /** Forgets what was learned of a point: for recordings that are not one story. */
   forget(point: string): void {
     this.#points.delete(point);

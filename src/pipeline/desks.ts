@@ -1,16 +1,16 @@
 import { AlarmDesk, type AlarmDeskDeps } from './alarm-desk.js';
-import type { Commissioning } from './commissioning/commissioning.js';
+import type { Learning } from './commissioning/learning.js';
 import { EventDesk, type EventDeskDeps } from './event-desk.js';
 
 /** Where people see what the gateway does, and act on it: behind the API, the command line and the console. */
 export interface Desks {
   readonly alarms: AlarmDesk;
   readonly events: EventDesk;
-  readonly commissioning: Commissioning;
+  readonly learning: Learning;
 }
 
-export const openDesks = (deps: AlarmDeskDeps & EventDeskDeps, commissioning: Commissioning): Desks => ({
-  commissioning,
+export const openDesks = (deps: AlarmDeskDeps & EventDeskDeps, learning: Learning): Desks => ({
+  learning,
   alarms: new AlarmDesk(deps),
   events: new EventDesk(deps),
 });

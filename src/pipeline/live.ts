@@ -14,13 +14,13 @@ import type { SampleBlock } from '../signals/sample-block.js';
 import type { IntakeSink } from '../sources/intake/intake.js';
 import type { SignalBatch } from '../sources/part.js';
 import type { Store } from '../storage/store.js';
-import type { AnalysedWindow } from './analysed-window.js';
 import type { AnalysisClient } from './analysis/client.js';
 import type { Announcer } from './announcer.js';
 import type { Anomalies } from './anomalies.js';
 import type { Assessor } from './assessor.js';
 import { type CaptureCause, Captures } from './captures.js';
 import { type AnalysisWindow, Channel } from './channel.js';
+import type { Learning } from './commissioning/learning.js';
 import { countReadings, type LiveMetrics, liveMetrics } from './live-metrics.js';
 import { analysisSpecOf, type MachineRegistry, type PointContext } from './machines.js';
 import type { OperatingStates, StateChange } from './operating-states.js';
@@ -45,8 +45,8 @@ export interface LiveDeps {
   readonly board: PointBoard;
   readonly machines: MachineRegistry;
   readonly config: AnalysisConfig;
-  /** Told of each analysed window: a point may be being learned. */
-  readonly onWindow?: (window: AnalysedWindow) => void;
+  /** Told of each analysed window, since its point may be being learned; asked what is known of an anomaly. */
+  readonly learning?: () => Pick<Learning, 'onWindow' | 'known'>;
   /** Courses of seasons that were learned before, by point. */
   readonly seasons?: Iterable<readonly [point: string, state: unknown]>;
 }
@@ -313,7 +313,7 @@ export class LivePipeline implements IntakeSink {
         scores: scores.map((score) => scoreRow(point, timeMs, score, correlationId)),
       });
       const seen = (confirmed: boolean) =>
-        this.#deps.onWindow?.({ context, timeMs, durationMs, features, confirmed, state: at });
+        this.#deps.learning?.().onWindow({ context, timeMs, durationMs, features, confirmed, state: at });
       board.assessed(point, timeMs, assessment);
       if (worst === undefined) return seen(false);
 
@@ -324,8 +324,9 @@ export class LivePipeline implements IntakeSink {
       seen(validation?.confirmed === true);
       if (validation?.first) {
         const reasons = await assessor.reasons(point, worst, features);
+        const known = await this.#deps.learning?.().known(point, features);
         const eventId = anomalies.confirm(
-          { point, timeMs, score: worst, reasons, diagnosis, validation },
+          { point, timeMs, score: worst, reasons, diagnosis, validation, known },
           correlationId,
         );
         this.#capture(track, { trigger: 'anomaly', timeMs: timeMs + durationMs, correlationId, eventId });

@@ -1,12 +1,19 @@
 import { createHash } from 'node:crypto';
+import type { StoredModel } from '../../scoring/model-store.js';
 
 const MOST = 64;
 const DIGEST = 8;
 
 /** Name of the model that is learned of a point: its own name, as far as a model may bear it. */
-export function modelNameOf(point: string): string {
-  const name = `learned-${point.replace(/[^A-Za-z0-9_-]/g, '-')}`;
+export function modelNameOf(point: string, kind: 'learned' | 'faults' = 'learned'): string {
+  const name = `${kind}-${point.replace(/[^A-Za-z0-9_-]/g, '-')}`;
   if (name.length <= MOST) return name;
   const digest = createHash('sha256').update(point).digest('hex').slice(0, DIGEST);
   return `${name.slice(0, MOST - DIGEST - 1)}-${digest}`;
+}
+
+/** Versions of what is learned here are whole numbers. */
+export function nextVersion({ models }: { readonly models: readonly StoredModel[] }, name: string): string {
+  const numbers = models.filter((model) => model.name === name).map(({ version }) => Number(version) || 0);
+  return String(Math.max(0, ...numbers) + 1);
 }

@@ -10,7 +10,7 @@ import type { LocalModel } from '../../sync/part.js';
 import type { Announcer } from '../announcer.js';
 import type { MachineRegistry } from '../machines.js';
 import type { ModelsInUse } from '../models-in-use.js';
-import { modelNameOf } from './model-name.js';
+import { modelNameOf, nextVersion } from './model-name.js';
 import { type CommissioningRecord, documentsOf, healthySum } from './record.js';
 import type { TrainResult } from './train-child.js';
 import type { Trainer } from './trainer.js';
@@ -28,6 +28,8 @@ export interface RetrainingDeps {
   readonly models: Pick<ModelsInUse, 'useLearned'>;
   readonly announcer: Pick<Announcer, 'fact'>;
   readonly machines: Pick<MachineRegistry, 'contextOf'>;
+  /** What is healthy at a point became known. */
+  readonly onLearned: (result: Pick<TrainResult, 'healthy' | 'baselines'>) => Promise<void>;
 }
 
 /** Share of the counted time that the store must still have: labels that came later may have taken some of it. */
@@ -92,6 +94,7 @@ export class Retraining {
     });
     const model = await modelStore.admit(to);
     const next = await this.#take(record, model, result);
+    await this.#deps.onLearned(result);
     return { record: next, taken: true };
   }
 
@@ -123,7 +126,7 @@ export class Retraining {
   async #take(
     record: CommissioningRecord,
     model: StoredModel,
-    result: TrainResult,
+    { healthy: _healthy, baselines: _baselines, ...result }: TrainResult,
   ): Promise<CommissioningRecord> {
     const { models, announcer, newId, clock } = this.#deps;
     const { point } = record;
@@ -163,8 +166,3 @@ export class Retraining {
 }
 
 const DRIFT_MS = 86_400_000;
-
-function nextVersion({ models }: { readonly models: readonly StoredModel[] }, name: string): string {
-  const numbers = models.filter((model) => model.name === name).map(({ version }) => Number(version) || 0);
-  return String(Math.max(0, ...numbers) + 1);
-}

@@ -3,7 +3,16 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { constants, setPriority } from 'node:os';
 import { join } from 'node:path';
 import { type ErrorRecord, toErrorRecord } from '../../base/errors.js';
+import type { FeatureVector } from '../../features/spec.js';
+import { FEATURE_BASELINE } from '../../scoring/baseline.js';
+import { classifierModel } from '../../scoring/learning/classifier-model.js';
+import { fitFaultClassifier } from '../../scoring/learning/fault-classifier.js';
+import type { LearnedFrom } from '../../scoring/learning/learned-model.js';
+import { commonFeatures, fitScaler, narrowed, type Scaler } from '../../scoring/learning/scaler.js';
+import { StateBaselines } from '../../scoring/state-baselines.js';
 import { StoredHistory } from '../../storage/history.js';
+import { type HealthyRecord, scaledBy } from '../cases/case-record.js';
+import type { HealthyTable } from './healthy-table.js';
 import { learnFromStore, leftOutText, type StoreLearning } from './learn-from-store.js';
 import { runningStates } from './running.js';
 
@@ -14,8 +23,30 @@ export interface TrainRequest extends StoreLearning {
   readonly to: string;
 }
 
+/** What the process is asked to name faults by. */
+export interface FaultRequest {
+  readonly healthy: HealthyRecord;
+  /** Each with what is healthy at its own point. */
+  readonly cases: readonly {
+    readonly label: string;
+    readonly features: FeatureVector;
+    readonly scaler: HealthyRecord['scaler'];
+  }[];
+  readonly from: LearnedFrom;
+  readonly to: string;
+}
+
+export interface FaultResult {
+  readonly labels: readonly string[];
+  readonly accuracy: number;
+  readonly cases: Readonly<Record<string, number>>;
+}
+
 /** What was learned, as it is told. */
 export interface TrainResult {
+  readonly healthy: HealthyRecord;
+  /** What is usual in each operating state, as the assessor keeps it. */
+  readonly baselines: unknown;
   readonly rows: number;
   readonly windows: number;
   readonly healthyMs: Readonly<Record<string, number>>;
@@ -25,17 +56,19 @@ export interface TrainResult {
   readonly falseAlarmProbability: number | undefined;
 }
 
-export type TrainAnswer =
+export type ChildRequest = TrainRequest | FaultRequest;
+
+export type ChildAnswer =
   | { readonly progress: number }
-  | { readonly result: TrainResult }
+  | { readonly result: unknown }
   | { readonly error: ErrorRecord };
 
 /** Shares of the work: reading is quick, each detector takes its turn. */
 const READ_SHARE = 0.1;
 
 /** Learns in a process of its own, of the lowest priority: acquisition goes first, and memory it lacks ends it alone. */
-process.once('message', async (request: TrainRequest) => {
-  const tell = (answer: TrainAnswer) => process.send?.(answer);
+process.once('message', async (request: ChildRequest) => {
+  const tell = (answer: ChildAnswer) => process.send?.(answer);
   try {
     setPriority(constants.priority.PRIORITY_LOW);
     writeFileSync('/proc/self/oom_score_adj', '1000');
@@ -43,7 +76,9 @@ process.once('message', async (request: TrainRequest) => {
     // Not allowed, or not Linux: it learns as it is.
   }
   try {
-    tell({ result: await train(request, (progress) => tell({ progress })) });
+    const result =
+      'cases' in request ? await nameFaults(request) : await train(request, (progress) => tell({ progress }));
+    tell({ result });
   } catch (thrown) {
     tell({ error: toErrorRecord(thrown, 'TRAINING') });
   }
@@ -53,14 +88,15 @@ process.once('message', async (request: TrainRequest) => {
 async function train(request: TrainRequest, onProgress: (share: number) => void): Promise<TrainResult> {
   const history = StoredHistory.open(request.database);
   try {
+    const { point, fromMs, toMs } = revived(request);
     const { table, model, manifest, detector, trials } = await learnFromStore(history, revived(request), {
-      stateOf: runningStates(history, request.point),
+      stateOf: runningStates(history, point, fromMs, toMs),
       onTrial: (_trial, done, total) => onProgress(READ_SHARE + ((1 - READ_SHARE) * done) / (total + 1)),
     });
-    await mkdir(request.to, { recursive: true });
-    await writeFile(join(request.to, 'model.onnx'), model);
-    await writeFile(join(request.to, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+    await writeModel(request.to, model, manifest);
     return {
+      healthy: healthyOf(point, table),
+      baselines: baselinesOf(table),
       rows: table.rows.length,
       windows: table.windows,
       healthyMs: table.healthyMs,
@@ -73,6 +109,63 @@ async function train(request: TrainRequest, onProgress: (share: number) => void)
     history.close();
   }
 }
+
+async function nameFaults({ healthy, cases, from, to }: FaultRequest): Promise<FaultResult> {
+  const { scaler } = healthy;
+  const z = (features: FeatureVector, by = scaler) => scaledBy(by, features, wanted);
+  const wanted = scaler.features.filter((name) =>
+    cases.every((one) => one.scaler.features.includes(name) && Number.isFinite(one.features[name])),
+  );
+  const own = narrowed(scaler, wanted);
+  const classifier = fitFaultClassifier(
+    wanted,
+    cases.map((one) => ({ label: one.label, z: z(one.features, one.scaler)! })),
+    healthy.windows.map(({ features }) => z(features)!),
+  );
+  const rows = [...healthy.windows, ...cases].map(({ features }) => features);
+  const { model, manifest } = classifierModel(classifier, own, rows, from);
+  await writeModel(to, model, manifest);
+  return { labels: classifier.labels, accuracy: classifier.accuracy, cases: classifier.cases };
+}
+
+async function writeModel(to: string, model: Uint8Array, manifest: object): Promise<void> {
+  await mkdir(to, { recursive: true });
+  await writeFile(join(to, 'model.onnx'), model);
+  await writeFile(join(to, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+}
+
+/** Typical windows that are kept. */
+const TYPICAL = 24;
+
+function healthyOf(point: string, { rows, timesMs, states }: HealthyTable): HealthyRecord {
+  const count = Math.min(TYPICAL, rows.length);
+  return {
+    format: 'sm-edge-healthy/1',
+    point,
+    scaler: asArrays(fitScaler(rows, commonFeatures(rows))),
+    windows: Array.from({ length: count }, (_, i) => {
+      const at = Math.floor(((i + 0.5) * rows.length) / count);
+      return { timeMs: timesMs[at]!, state: states[at]!, features: { ...rows[at]! } };
+    }),
+  };
+}
+
+/** The same hours teach the baselines beside the model. */
+function baselinesOf({ rows, states }: HealthyTable): unknown {
+  const baselines = new StateBaselines(FEATURE_BASELINE);
+  rows.forEach((row, i) => {
+    baselines.update(row, { kind: 'steady', name: states[i]! });
+  });
+  return { kind: 'features', ...baselines.toJSON() };
+}
+
+const asArrays = ({ features, log, centers, scales, floors }: Scaler) => ({
+  features: [...features],
+  log: [...log],
+  centers: Array.from(centers),
+  scales: Array.from(scales),
+  floors: Array.from(floors),
+});
 
 /** JSON knows no infinity. */
 const revived = (request: TrainRequest): TrainRequest => ({

@@ -2,7 +2,14 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../../base/clock.js';
 import { fromErrorRecord, SmEdgeError } from '../../base/errors.js';
-import type { TrainAnswer, TrainRequest, TrainResult } from './train-child.js';
+import type {
+  ChildAnswer,
+  ChildRequest,
+  FaultRequest,
+  FaultResult,
+  TrainRequest,
+  TrainResult,
+} from './train-child.js';
 
 const CHILD = fileURLToPath(new URL('./train-child.js', import.meta.url));
 /** 10 s of a desktop core; the slowest board under full load, at the lowest priority, gets this long. */
@@ -28,6 +35,15 @@ export class Trainer {
    * @throws SmEdgeError what learning throws; `TRAINING_STOPPED`, `TRAINING_ENDED` (retryable)
    */
   train(request: TrainRequest, onProgress: (share: number) => void): Promise<TrainResult> {
+    return this.#run(request, onProgress);
+  }
+
+  /** Learns to name faults; throws as `train` does. */
+  nameFaults(request: FaultRequest): Promise<FaultResult> {
+    return this.#run(request, () => undefined);
+  }
+
+  #run<T>(request: ChildRequest, onProgress: (share: number) => void): Promise<T> {
     if (this.#child !== undefined)
       return Promise.reject(
         new SmEdgeError('TRAINING_BUSY', 'another point is being learned', { retryable: true }),
@@ -55,9 +71,9 @@ export class Trainer {
           'Is the gateway overloaded?',
         ),
       );
-      child.on('message', (answer: TrainAnswer) => {
+      child.on('message', (answer: ChildAnswer) => {
         if ('progress' in answer) onProgress(answer.progress);
-        else if ('result' in answer) finish(() => resolve(answer.result));
+        else if ('result' in answer) finish(() => resolve(answer.result as T));
         else finish(() => reject(fromErrorRecord(answer.error)));
       });
       child.once('error', (cause) =>

@@ -64,12 +64,13 @@ export function fitFaultClassifier(
   const known = cases.filter(({ label }) => counts[label]! >= LEAST_CASES && label !== NORMAL_LABEL);
   if (known.length === 0 || healthy.length === 0)
     throw new SmEdgeError('TRAINING_TOO_FEW', `no fault has ${LEAST_CASES} labelled cases`, {
-      hint: 'label true alarms with what they were: "sm-edge alarms label … --true --cause WHAT"',
+      hint: 'label true alarms with what they were: "sm-edge alarms label ALARM true --cause WHAT"',
     });
   const matrix = lookMatrix(features);
-  const { accuracy, limit } = leaveOneOut(known, matrix);
+  const usual = ledoitWolf(healthy.map((z) => looked(z, matrix))).covariance;
+  const { accuracy, limit } = leaveOneOut(known, matrix, usual);
   const seen = known.map(({ label, z }) => ({ label, at: looked(z, matrix) }));
-  const whiten = whitening(seen);
+  const whiten = whitening(seen, usual);
   const faults = seen.map(({ label, at }) => ({ label, at: times(at, whiten, matrix.width) }));
   const normal = healthy.map((z) => ({
     label: NORMAL_LABEL,
@@ -149,8 +150,12 @@ interface Placed {
   readonly at: Float64Array;
 }
 
-/** Root of the inverse covariance within the classes over the width, row by row. */
-function whitening(cases: readonly Placed[]): Float64Array {
+/**
+ * Root of the inverse covariance within the classes over the width, row by row: what cases of a fault differ by, and what
+ * single windows scatter by anyway.
+ * @param usual covariance of healthy windows
+ */
+function whitening(cases: readonly Placed[], usual: Float64Array): Float64Array {
   const width = cases[0]!.at.length;
   const groups = new Map<string, Float64Array[]>();
   for (const { label, at } of cases) groups.set(label, [...(groups.get(label) ?? []), at]);
@@ -163,6 +168,7 @@ function whitening(cases: readonly Placed[]): Float64Array {
   });
   if (residuals.length === 0) residuals.push(new Float64Array(width));
   const { covariance } = ledoitWolf(residuals);
+  for (let i = 0; i < covariance.length; i++) covariance[i]! += usual[i]!;
   let trace = 0;
   for (let j = 0; j < width; j++) trace += covariance[j * width + j]! / width;
   for (let j = 0; j < width; j++) covariance[j * width + j]! += RIDGE * trace + 1e-6;
@@ -200,13 +206,17 @@ function squaredDistance(a: Float64Array, b: Float64Array): number {
 }
 
 /** Each case by all others: how many are named right, and how far each lies from its like. */
-function leaveOneOut(cases: readonly FaultCase[], matrix: Matrix): { accuracy: number; limit: number } {
+function leaveOneOut(
+  cases: readonly FaultCase[],
+  matrix: Matrix,
+  usual: Float64Array,
+): { accuracy: number; limit: number } {
   const seen = cases.map(({ label, z }) => ({ label, at: looked(z, matrix) }));
   let right = 0;
   const own: number[] = [];
   seen.forEach((one, index) => {
     const others = seen.filter((_, i) => i !== index);
-    const whiten = whitening(others);
+    const whiten = whitening(others, usual);
     const at = times(one.at, whiten, matrix.width);
     const distances = others.map((of) => ({
       label: of.label,
@@ -222,6 +232,6 @@ function leaveOneOut(cases: readonly FaultCase[], matrix: Matrix): { accuracy: n
     );
   });
   const reached = own.filter(Number.isFinite).sort((a, b) => a - b);
-  const usual = reached[Math.floor(REACH_QUANTILE * (reached.length - 1))] ?? 0;
-  return { accuracy: right / cases.length, limit: Math.max(1e-9, REACH * usual) };
+  const typical = reached[Math.floor(REACH_QUANTILE * (reached.length - 1))] ?? 0;
+  return { accuracy: right / cases.length, limit: Math.max(1e-9, REACH * typical) };
 }

@@ -66,6 +66,16 @@ function isRatio(name: string, values: Float64Array): boolean {
   );
 }
 
+/** The same for some of its features. */
+export function narrowed(
+  { features, log, centers, scales, floors }: Scaler,
+  wanted: readonly string[],
+): Scaler {
+  const places = wanted.map((name) => features.indexOf(name));
+  const of = <T>(values: readonly T[]) => places.map((place) => values[place]!);
+  return { features: wanted, log: of(log), centers: of(centers), scales: of(scales), floors: of(floors) };
+}
+
 export function applyScaler({ features, log, centers, scales }: Scaler, row: FeatureVector): Float64Array {
   const z = new Float64Array(features.length);
   for (let j = 0; j < z.length; j++)

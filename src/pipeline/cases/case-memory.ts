@@ -1,0 +1,206 @@
+import { ALARM_EVENT_TYPES } from '../../alarms/event-type.js';
+import { SmEdgeError, toErrorRecord } from '../../base/errors.js';
+import type { Logger } from '../../base/logger.js';
+import { medianOf } from '../../base/median.js';
+import type { EventBus } from '../../events/bus.js';
+import type { GatewayEvent } from '../../events/event.js';
+import type { FeatureVector } from '../../features/spec.js';
+import { pointParts } from '../../signals/point.js';
+import type { FeatureRow, Store } from '../../storage/store.js';
+import { TROUBLE_EVENTS, troublesOf } from '../commissioning/troubles.js';
+import type { MachineRegistry } from '../machines.js';
+import {
+  CASE_PREFIX,
+  caseDocument,
+  type FaultRecord,
+  HEALTHY_PREFIX,
+  type HealthyRecord,
+  healthyDocument,
+  labelOf,
+  parseCase,
+  parseHealthy,
+} from './case-record.js';
+import { type NearestCases, nearestCases } from './nearest.js';
+
+export interface CaseMemoryDeps {
+  readonly logger: Logger;
+  readonly store: Pick<Store, 'documents' | 'features' | 'journal' | 'write'>;
+  readonly bus: Pick<EventBus, 'subscribe'>;
+  readonly machines: Pick<MachineRegistry, 'contextOf'>;
+  /** A case came or went: what is made of them is made anew. */
+  readonly onChange: (change: Pick<FaultRecord, 'machineClass' | 'quantity'>) => void;
+}
+
+/** Cases kept; the oldest of the fault that has most go first. */
+const MAX_CASES = 1_000;
+/** Windows that a case is made of at most: the beginning of what a person named. */
+const MAX_WINDOWS = 500;
+const MAX_EVENTS = 10_000;
+/** Of a true alarm without end only so much is taken, milliseconds. */
+const LONGEST_MS = 86_400_000;
+
+/** What people called true alarms: each a case, kept for good, by which later anomalies are explained and named. */
+export class CaseMemory {
+  readonly #deps: CaseMemoryDeps;
+  readonly #cases = new Map<string, FaultRecord>();
+  readonly #healthy = new Map<string, HealthyRecord>();
+
+  constructor(deps: CaseMemoryDeps) {
+    this.#deps = deps;
+  }
+
+  async restore(): Promise<void> {
+    const { store } = this.#deps;
+    for (const [, document] of await store.documents(CASE_PREFIX)) {
+      const record = parseCase(document);
+      if (record !== undefined) this.#cases.set(record.id, record);
+    }
+    for (const [, document] of await store.documents(HEALTHY_PREFIX)) {
+      const record = parseHealthy(document);
+      if (record !== undefined) this.#healthy.set(record.point, record);
+    }
+  }
+
+  /** Hears of labels from now on, and of those since it last did. */
+  async start(): Promise<void> {
+    await this.#deps.bus.subscribe({
+      name: 'cases',
+      types: ['AlarmLabelled'],
+      handler: (event) => this.#take(event),
+    });
+  }
+
+  /** The newest first. */
+  list(): FaultRecord[] {
+    return [...this.#cases.values()].sort((a, b) => b.fromMs - a.fromMs);
+  }
+
+  /** Cases that say something of a point: of machines of the class, at the same quantity. */
+  of(machineClass: string, quantity: string): FaultRecord[] {
+    return this.list().filter((one) => one.machineClass === machineClass && one.quantity === quantity);
+  }
+
+  healthyOf(point: string): HealthyRecord | undefined {
+    return this.#healthy.get(point);
+  }
+
+  /** Points that were learned. */
+  healthyPoints(): string[] {
+    return [...this.#healthy.keys()];
+  }
+
+  /** What is healthy at a point, as it was learned. */
+  async learned(record: HealthyRecord): Promise<void> {
+    await this.#deps.store.write({ documents: [healthyDocument(record)] });
+    this.#healthy.set(record.point, record);
+  }
+
+  nearest(point: string, features: FeatureVector): NearestCases {
+    const { machineClass, quantity } = this.#deps.machines.contextOf(point);
+    return nearestCases(point, features, this.of(machineClass, quantity), (of) => this.#healthy.get(of));
+  }
+
+  /** @throws SmEdgeError `CASE_UNKNOWN` */
+  async forget(id: string): Promise<void> {
+    const record = this.#cases.get(id);
+    if (record === undefined)
+      throw new SmEdgeError('CASE_UNKNOWN', `there is no case ${id}`, { hint: '"sm-edge cases list"' });
+    await this.#deps.store.write({ documents: [{ key: `${CASE_PREFIX}${id}`, document: null }] });
+    this.#cases.delete(id);
+    this.#deps.onChange(record);
+  }
+
+  async #take(event: GatewayEvent): Promise<void> {
+    const { point, alarm, correct, cause } = event.payload as {
+      point: string;
+      alarm: string;
+      correct: boolean;
+      cause?: string;
+    };
+    const { machine } = pointParts(point);
+    const label = labelOf(cause ?? '');
+    const events = await this.#eventsOf(point);
+    const span = troublesOf(events, machine).labels.find(({ id }) => id === event.id);
+    // Corrected: what was called true before is no case any more.
+    const earlier = this.list().filter(
+      (one) => one.alarm === alarm && one.id.startsWith(`${idOf(span?.fromMs ?? 0, alarm)}:`),
+    );
+    for (const one of earlier) await this.forget(one.id);
+    if (span === undefined || !correct || label === '') return;
+    for (const of of await this.#pointsWithFeatures(point)) {
+      const record = await this.#recordOf(of, span, label, cause!);
+      if (record === undefined) continue;
+      await this.#deps.store.write({ documents: [caseDocument(record)] });
+      this.#cases.set(record.id, record);
+      await this.#forgetOldest();
+      this.#deps.onChange(record);
+    }
+  }
+
+  async #recordOf(
+    point: string,
+    span: { alarm: string; by: string; fromMs: number; toMs: number },
+    label: string,
+    cause: string,
+  ): Promise<FaultRecord | undefined> {
+    const { store, machines } = this.#deps;
+    const toMs = Math.min(span.toMs, span.fromMs + LONGEST_MS);
+    const rows = await store.features(point, span.fromMs, toMs, MAX_WINDOWS);
+    if (rows.length === 0) return undefined;
+    const { machineClass, quantity } = machines.contextOf(point);
+    return {
+      format: 'sm-edge-case/1',
+      id: `${idOf(span.fromMs, span.alarm)}:${point}`,
+      ...{ point, machineClass, quantity, label, cause },
+      ...{ fromMs: span.fromMs, toMs, alarm: span.alarm, by: span.by },
+      windows: rows.length,
+      features: medianRow(rows),
+    };
+  }
+
+  /** The point itself where it has features; else the learned points of its machine: what did a hot bearing sound like? */
+  async #pointsWithFeatures(point: string): Promise<string[]> {
+    const { machine } = pointParts(point);
+    const newest = await this.#deps.store.features(
+      point,
+      Number.NEGATIVE_INFINITY,
+      Number.POSITIVE_INFINITY,
+      1,
+    );
+    if (newest.some(({ features }) => features.rms !== undefined)) return [point];
+    return this.healthyPoints().filter((of) => pointParts(of).machine === machine);
+  }
+
+  async #eventsOf(point: string): Promise<GatewayEvent[]> {
+    const found = await this.#deps.store.journal.find({
+      types: [...new Set([...ALARM_EVENT_TYPES, ...TROUBLE_EVENTS])],
+      point,
+      newest: true,
+      limit: MAX_EVENTS,
+    });
+    return found.map(({ event }) => event);
+  }
+
+  async #forgetOldest(): Promise<void> {
+    if (this.#cases.size <= MAX_CASES) return;
+    const byLabel = new Map<string, FaultRecord[]>();
+    for (const one of this.list()) byLabel.set(one.label, [...(byLabel.get(one.label) ?? []), one]);
+    const most = [...byLabel.values()].reduce((a, b) => (b.length > a.length ? b : a));
+    const oldest = most.at(-1)!;
+    this.#deps.logger.info({ case: oldest.id }, 'the oldest case is forgotten: there are too many');
+    await this.forget(oldest.id).catch((thrown) => {
+      this.#deps.logger.warn({ error: toErrorRecord(thrown) }, 'a case could not be forgotten');
+    });
+  }
+}
+
+const idOf = (fromMs: number, alarm: string): string => `${Math.round(fromMs)}:${alarm}`;
+
+function medianRow(rows: readonly FeatureRow[]): Record<string, number> {
+  const names = Object.keys(rows[0]!.features).filter((name) =>
+    rows.every(({ features }) => Number.isFinite(features[name])),
+  );
+  return Object.fromEntries(
+    names.map((name) => [name, medianOf(rows.map(({ features }) => features[name]!))]),
+  );
+}

@@ -1,0 +1,83 @@
+import { rmSync } from 'node:fs';
+import { afterEach, expect, it } from 'vitest';
+import { eventually } from '../support/daemon.js';
+import { startGateway } from '../support/gateway.js';
+import { PostedMachine } from '../support/machine-signal.js';
+
+type Started = Awaited<ReturnType<typeof startGateway>>;
+
+const POINT = 'pump-1.bearing-de.acceleration';
+
+let running: Started | undefined;
+let folder: string | undefined;
+afterEach(async () => {
+  await running?.stop(false);
+  running = undefined;
+  if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+  folder = undefined;
+});
+
+const get = async (one: Started, path: string) =>
+  (await one.api.inject({ method: 'GET', url: `/api/v1/${path}` })).json();
+const post = async (one: Started, path: string, payload: object) =>
+  (await one.api.inject({ method: 'POST', url: `/api/v1/${path}`, payload })).statusCode;
+
+const ALARM = 'odd';
+const alarmOf = async (one: Started) =>
+  (await get(one, 'alarms?all=true')).alarms.find(({ alarm }: { alarm: string }) => alarm === ALARM);
+
+/** Runs the machine until the alarm is there, or gone. */
+async function until(one: Started, machine: PostedMachine, active: boolean): Promise<void> {
+  for (let turn = 0; turn < 120; turn++) {
+    if ((await alarmOf(one))?.active === active) return;
+    await machine.run(one, 1);
+  }
+  throw new Error(`the alarm is not ${active ? 'there' : 'gone'}`);
+}
+
+it('an anomaly is named by what a person called the ones before', async () => {
+  const machine = new PostedMachine(POINT, Date.now() - 3_600_000);
+  const one = await startGateway({
+    machines: [{ id: 'pump-1', class: 'pump' }],
+    alarms: [{ id: ALARM, point: POINT, anomaly: true, priority: 'high' }],
+    models: { default: 'none' },
+  });
+  running = one;
+  folder = one.folder;
+  await machine.run(one, 2);
+  expect(await post(one, `commissioning/${POINT}/start`, { by: 'anna', healthy: '80s' })).toBe(200);
+  const state = async () => (await get(one, 'commissioning')).commissioning[0].state;
+  for (let turn = 0; turn < 60 && (await state()) === 'collecting'; turn++) await machine.run(one, 5);
+  await eventually('the machine is learned', async () => ((await state()) === 'in-use' ? true : undefined));
+
+  for (const knocksHz of [18, 20]) {
+    machine.knocksHz = knocksHz;
+    await until(one, machine, true);
+    await machine.run(one, 8);
+    machine.knocksHz = 0;
+    await until(one, machine, false);
+    const label = { by: 'anna', correct: true, cause: 'Outer race' };
+    expect(await post(one, `alarms/${ALARM}/${POINT}/label`, label)).toBe(204);
+    await machine.run(one, 30);
+  }
+  const cases = await eventually('both are cases', async () => {
+    const found = (await get(one, 'cases')).cases;
+    return found.length === 2 ? found : undefined;
+  });
+  expect(cases[0]).toMatchObject({ label: 'outer-race', cause: 'Outer race', point: POINT, by: 'anna' });
+  await eventually('faults can be named', async () => {
+    const told = (await get(one, 'events?type=RetrainCompleted')).events;
+    return told.some(({ payload }: { payload: { model: string } }) => payload.model.startsWith('faults-'))
+      ? true
+      : undefined;
+  });
+
+  machine.knocksHz = 19;
+  await until(one, machine, true);
+  const seen = (await get(one, `events?type=AnomalyDetected&point=${POINT}`)).events.at(-1).payload;
+  expect(seen.classification).toMatchObject({ label: 'outer-race' });
+  expect(seen.classification.probability).toBeGreaterThan(0.5);
+  expect(seen.nearest).toMatchObject({ healthy: { label: 'normal' }, faulty: { label: 'outer-race' } });
+  expect(seen.nearest.faulty.distance).toBeLessThan(seen.nearest.healthy.distance);
+  expect(seen.message).toContain('By the labelled cases it is outer-race');
+}, 120_000);
