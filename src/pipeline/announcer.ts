@@ -12,8 +12,8 @@ import type { Reason } from '../scoring/explain.js';
 import { besideScore, type Score } from '../scoring/score.js';
 import type { SourceStatus } from '../sources/part.js';
 import type { Store, WriteBatch } from '../storage/store.js';
-import type { KnownFault } from './cases/fault-naming.js';
 import { knownPayload, knownSentence } from './cases/known-text.js';
+import type { KnownFault } from './cases/nearest.js';
 import { Publisher } from './publisher.js';
 
 export interface AnnouncerDeps {

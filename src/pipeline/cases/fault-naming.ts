@@ -15,7 +15,7 @@ import type { Trainer } from '../commissioning/trainer.js';
 import type { MachineRegistry } from '../machines.js';
 import { parseSignal, signalKey } from '../signal-document.js';
 import type { CaseMemory } from './case-memory.js';
-import type { NearestCases } from './nearest.js';
+import type { KnownFault } from './nearest.js';
 
 export interface FaultNamingDeps {
   readonly clock: Clock;
@@ -28,17 +28,6 @@ export interface FaultNamingDeps {
   readonly scorer: Pick<Scorer, 'load' | 'score' | 'release'>;
   readonly trainer: Trainer;
   readonly cases: () => CaseMemory;
-}
-
-/** What is known of an anomaly beside its score. */
-export interface KnownFault extends NearestCases {
-  /** The most probable fault by the labelled cases; missing where too few were labelled. */
-  readonly classification?: {
-    readonly label: string;
-    readonly probability: number;
-    readonly probabilities: Readonly<Record<string, number>>;
-    readonly model: string;
-  };
 }
 
 const DOCUMENT = 'fault-models';

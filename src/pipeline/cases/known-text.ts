@@ -1,5 +1,5 @@
 import { UNKNOWN_LABEL } from '../../scoring/learning/fault-classifier.js';
-import type { KnownFault } from './fault-naming.js';
+import type { KnownFault } from './nearest.js';
 
 /** What labelled cases say of an anomaly, as its event has it; nothing where there are none. */
 export function knownPayload(known: KnownFault | undefined): Readonly<Record<string, unknown>> {

@@ -18,6 +18,17 @@ export interface NearestCases {
   readonly faulty: NearCase | undefined;
 }
 
+/** What is known of an anomaly beside its score. */
+export interface KnownFault extends NearestCases {
+  /** The most probable fault by the labelled cases; missing where too few were labelled. */
+  readonly classification?: {
+    readonly label: string;
+    readonly probability: number;
+    readonly probabilities: Readonly<Record<string, number>>;
+    readonly model: string;
+  };
+}
+
 /**
  * Compares by how far each machine is from its own healthy state, so that a case of another machine of the class counts.
  * @param healthyOf what is healthy at a point, where it was learned
