@@ -6,7 +6,9 @@ import type { NewId } from '../base/ids.js';
 import type { Logger } from '../base/logger.js';
 import type { Metrics } from '../base/metrics.js';
 import type { Diagnosis } from '../diagnosis/diagnose.js';
+import { TravellingLines } from '../diagnosis/travelling-lines.js';
 import { type AnalysisConfig, ruleFor } from '../features/analysis-config.js';
+import type { FeatureVector } from '../features/spec.js';
 import { pointParts } from '../signals/point.js';
 import { isSound } from '../signals/quality.js';
 import type { Reading } from '../signals/reading.js';
@@ -84,6 +86,7 @@ export class LivePipeline implements IntakeSink {
   readonly #underWay = new Set<Promise<unknown>>();
   readonly #counters: LiveMetrics['counters'];
   readonly #rings: PointRings;
+  readonly #lines = new TravellingLines();
   /** Raw signal around events: their records, and triggers by hand. */
   readonly captures: Captures;
   readonly #trends: Trends;
@@ -317,7 +320,8 @@ export class LivePipeline implements IntakeSink {
       board.assessed(point, timeMs, assessment);
       if (worst === undefined) return seen(false);
 
-      if (worst.anomalous) await this.#diagnose(track);
+      if (worst.anomalous) await this.#diagnose(track, features);
+      else this.#lines.forget(point);
       const diagnosis = worst.anomalous ? track.diagnosis : undefined;
       board.diagnosis(point, diagnosis);
       const validation = anomalies.judge(point, timeMs, assessment);
@@ -356,16 +360,17 @@ export class LivePipeline implements IntakeSink {
   }
 
   /** Renews the diagnosis of an anomalous point when it is old. */
-  async #diagnose(track: Track): Promise<void> {
+  async #diagnose(track: Track, { envelopeRms }: FeatureVector): Promise<void> {
     const nowMs = this.#deps.clock.monotonicMs();
     const inconclusive = track.diagnosis?.fault === 'normal' || track.diagnosis?.fault === 'unknown';
     const ageMs = inconclusive ? INCONCLUSIVE_AGE_MS : DIAGNOSIS_AGE_MS;
     if (this.#stopping || nowMs - track.diagnosedMs < ageMs) return;
-    const { channel } = track;
+    const { channel, context } = track;
     const { from, length } = channel.newest(DIAGNOSIS_MS);
     if (length < channel.spec.blockLength) return;
     track.diagnosedMs = nowMs;
-    track.diagnosis = await this.#deps.analysis.diagnose(channel.ring, from, length, channel.spec);
+    const diagnosis = await this.#deps.analysis.diagnose(channel.ring, from, length, channel.spec);
+    track.diagnosis = this.#lines.tell(diagnosis, { ...context, unit: channel.spec.unit, envelopeRms });
   }
 
   /** Stores what nobody waits for; what the store does not take is counted. */
