@@ -31,6 +31,15 @@ export interface Assessment {
   readonly unjudged?: string;
 }
 
+/** What is known of a reading besides its value. */
+export interface ReadingSeen {
+  readonly timeMs?: number;
+  /** State of the machine; undefined where it has but one. */
+  readonly at?: OperatingState | undefined;
+  /** Whether its point tells the state itself. */
+  readonly tells?: boolean;
+}
+
 /** What one model found in a period, over all points that it scores. */
 export interface ModelFigures {
   readonly model: { readonly name: string; readonly version: string };
@@ -108,7 +117,7 @@ export class Assessor {
     let silent: string | undefined;
     const baseline = {
       update: (vector: FeatureVector) => {
-        const said = state.baselines.update(vector, at ?? RUNNING);
+        const said = state.baselines.update(vector, at ?? RUNNING, seen.timeMs);
         silent = said.silent;
         return said.score;
       },
@@ -125,14 +134,14 @@ export class Assessor {
     return assessmentOf([score, byModel === undefined ? undefined : scored?.baseline], at, silent);
   }
 
-  /** Scores one scalar reading by what is usual at its point. @param tells whether the point tells the state itself */
-  reading(point: string, value: number, at?: OperatingState, tells = false): Assessment {
+  /** Scores one scalar reading by what is usual at its point. */
+  reading(point: string, value: number, { timeMs, at, tells }: ReadingSeen = {}): Assessment {
     // A speed that no state of the machine has is none of the usual speeds: that is for itself to say.
-    const judgedIn = at?.kind === 'unseen' && tells ? UNKNOWN : (at ?? RUNNING);
+    const judgedIn = at?.kind === 'unseen' && tells === true ? UNKNOWN : (at ?? RUNNING);
     if (!isJudged(judgedIn)) return unjudged(judgedIn);
     const state = this.#stateOf(point, 'reading');
     state.changed = true;
-    const { score, silent } = state.baselines.update({ [READING_FEATURE]: value }, judgedIn);
+    const { score, silent } = state.baselines.update({ [READING_FEATURE]: value }, judgedIn, timeMs);
     return assessmentOf([score], at, silent);
   }
 

@@ -170,7 +170,7 @@ export class LivePipeline implements IntakeSink {
   #scoreReading({ point, timeMs, value }: Reading, correlationOf: () => string): void {
     const { alarms, anomalies, assessor, board, states } = this.#deps;
     const at = states.over(point, timeMs, timeMs);
-    const assessment = assessor.reading(point, value, at, states.isTeller(point));
+    const assessment = assessor.reading(point, value, { timeMs, at, tells: states.isTeller(point) });
     const { worst } = assessment;
     board.assessed(point, timeMs, assessment);
     if (worst === undefined) return;

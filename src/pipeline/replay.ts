@@ -170,7 +170,11 @@ class Run {
         yield* this.#alarmLines(file, alarms.evaluateReading(reading));
         if (quality !== 'good') continue;
         const at = this.#states.over(point, timeMs, timeMs);
-        const assessment = assessor.reading(point, value, at, this.#states.isTeller(point));
+        const assessment = assessor.reading(point, value, {
+          timeMs,
+          at,
+          tells: this.#states.isTeller(point),
+        });
         yield* this.#judged(file, point, timeMs, assessment);
       }
     }

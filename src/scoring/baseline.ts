@@ -6,7 +6,8 @@ import type { FeatureVector, Score } from './score.js';
 /**
  * What is usual at one measuring point, learned there: a robust centre and scale per feature (or of one scalar
  * reading). It begins with median and MAD of the first values (Hampel), then follows slowly with clipped, exponentially
- * forgetting updates. Values that look anomalous are never learned, so a growing fault is not taken for usual.
+ * forgetting updates. Values that look anomalous are never learned, and after the first learning it goes only so far from
+ * where it was then, so a fault is not taken for usual, however slowly it grows.
  */
 export interface BaselineOptions {
   /** Values of a feature before it has a say. */
@@ -15,6 +16,11 @@ export interface BaselineOptions {
   readonly memory: number;
   /** Score from where on a vector is anomalous, and is not learned. */
   readonly threshold: number;
+  /**
+   * The first learning: what is usual is where it was in these values, and for at least this time (a day has its course).
+   * Without times the values alone count.
+   */
+  readonly home: { readonly values: number; readonly ms: number };
   /** `log`: features that stay positive are compared by ratio. `linear`: as they are (temperatures). */
   readonly mode: 'log' | 'linear';
 }
@@ -23,12 +29,14 @@ export const FEATURE_BASELINE: BaselineOptions = {
   minimumCount: 30,
   memory: 2000,
   threshold: 6,
+  home: { values: 300, ms: 86_400_000 },
   mode: 'log',
 };
 export const READING_BASELINE: BaselineOptions = {
   minimumCount: 60,
   memory: 2000,
   threshold: 6,
+  home: { values: 600, ms: 86_400_000 },
   mode: 'linear',
 };
 
@@ -53,6 +61,13 @@ const LINEAR_FLOOR = 0.005;
 const LOG_FLOOR = 0.03;
 const ABSOLUTE_FLOOR = 1e-9;
 const MAX_FEATURES = 512;
+/**
+ * After the first learning the centre goes at most so many standard deviations beyond where it was in it, and the scale
+ * grows at most by this factor: drift of a healthy machine is followed (its season, a new sensor cable), a fault that
+ * grows over weeks is not learned away. The same bound as that of the control chart.
+ */
+const FARTHEST = 3;
+const WIDEST = 1.25;
 /** 3 % of an amplitude, decibels. */
 const DECIBEL_FLOOR = 0.26;
 /**
@@ -65,6 +80,14 @@ const DECIBELS = /^(mel\.|levelDb)/;
 /** Can have either sign, whatever the first values were. */
 const SIGNED = /^(skewness|mfcc\.|spectralKurtosisMax)/;
 
+const homeState = z.strictObject({
+  /** Least and largest centre, and largest scale, of the first learning. */
+  low: z.number(),
+  high: z.number(),
+  scale: z.number().nonnegative(),
+  open: z.boolean(),
+});
+
 const featureState = z.strictObject({
   log: z.boolean(),
   count: z.number().int().nonnegative(),
@@ -72,12 +95,16 @@ const featureState = z.strictObject({
   scale: z.number().nonnegative(),
   /** The first values, until there are enough. */
   first: z.array(z.number()).max(1000),
+  /** Missing in what was stored before there was a bound: it begins then. */
+  home: homeState.optional(),
 });
 
 const stateSchema = z.strictObject({
   format: z.literal('sm-edge-baseline/1'),
   /** Vectors that are still not learned, after an anomaly. */
   pause: z.number().int().min(0).max(PAUSE),
+  /** Time of the first value, milliseconds since the Unix epoch. */
+  begunMs: z.number().optional(),
   features: z.record(z.string(), featureState),
 });
 
@@ -99,10 +126,12 @@ export class Baseline {
   readonly options: BaselineOptions;
   readonly #features: Map<string, FeatureState>;
   #pause: number;
+  #begunMs: number | undefined;
 
   constructor(options: BaselineOptions = FEATURE_BASELINE, state?: BaselineState) {
     this.options = options;
     this.#pause = state?.pause ?? 0;
+    this.#begunMs = state?.begunMs;
     this.#features = new Map(Object.entries(state?.features ?? {}).map(([name, of]) => [name, { ...of }]));
   }
 
@@ -117,7 +146,12 @@ export class Baseline {
   }
 
   toJSON(): BaselineState {
-    return { format: 'sm-edge-baseline/1', pause: this.#pause, features: Object.fromEntries(this.#features) };
+    return {
+      format: 'sm-edge-baseline/1',
+      pause: this.#pause,
+      ...(this.#begunMs === undefined ? {} : { begunMs: this.#begunMs }),
+      features: Object.fromEntries(this.#features),
+    };
   }
 
   /** Values learned of the feature that has the fewest: it speaks once this reaches `minimumCount`. */
@@ -149,18 +183,24 @@ export class Baseline {
     return { model: 'baseline', version: '1', score, threshold, anomalous: score > threshold };
   }
 
-  /** Scores a vector and then learns from it, unless it is anomalous or near to it, or something was so shortly before. */
-  update(vector: FeatureVector): Score | undefined {
+  /**
+   * Scores a vector and then learns from it, unless it is anomalous or near to it, or something was so shortly before.
+   * @param timeMs of the vector, milliseconds since the Unix epoch
+   */
+  update(vector: FeatureVector, timeMs?: number): Score | undefined {
+    this.#begunMs ??= timeMs;
     const score = this.score(vector);
     if (score?.anomalous === true) this.#pause = PAUSE;
     else if (this.#pause > 0) this.#pause--;
-    else if (score === undefined || score.score <= LEARN_BELOW * score.threshold) this.#learn(vector);
+    else if (score === undefined || score.score <= LEARN_BELOW * score.threshold) this.#learn(vector, timeMs);
     return score;
   }
 
   #speaks = (of: FeatureState): boolean => of.first.length === 0 && of.count > 0;
 
-  #learn(vector: FeatureVector): void {
+  #learn(vector: FeatureVector, timeMs: number | undefined): void {
+    const { home, memory } = this.options;
+    const isLongEnough = timeMs === undefined || timeMs - (this.#begunMs ?? timeMs) >= home.ms;
     for (const [feature, value] of Object.entries(vector)) {
       if (!Number.isFinite(value) || CHOICES.has(feature)) continue;
       let of = this.#features.get(feature);
@@ -169,8 +209,10 @@ export class Baseline {
         of = { log: false, count: 0, center: 0, scale: 0, first: [] };
         this.#features.set(feature, of);
       }
-      if (this.#speaks(of)) follow(of, value, this.options.memory, floorOf(feature));
-      else begin(of, value, { ...this.options, ...(isRatio(feature) ? {} : { mode: 'linear' }) });
+      if (this.#speaks(of)) {
+        follow(of, value, memory, floorOf(feature));
+        stayNear(of, floorOf(feature), isLongEnough && of.count >= home.values);
+      } else begin(of, value, { ...this.options, ...(isRatio(feature) ? {} : { mode: 'linear' }) });
     }
   }
 }
@@ -201,16 +243,35 @@ function follow(of: FeatureState, value: number, memory: number, floor: number):
   of.scale += rate * (MEAN_ABS_TO_SIGMA * CLIP_CORRECTION * Math.abs(off) - of.scale);
 }
 
+/** Widens the home while the first learning goes on; afterwards holds the feature to it. */
+function stayNear(of: FeatureState, floor: number, isLearned: boolean): void {
+  of.home ??= { low: of.center, high: of.center, scale: of.scale, open: true };
+  const { home } = of;
+  if (home.open) {
+    home.low = Math.min(home.low, of.center);
+    home.high = Math.max(home.high, of.center);
+    home.scale = Math.max(home.scale, of.scale);
+    home.open = !isLearned;
+    return;
+  }
+  const scale = Math.max(home.scale, leastScale(of, floor));
+  const reach = FARTHEST * scale;
+  of.center = Math.max(home.low - reach, Math.min(home.high + reach, of.center));
+  of.scale = Math.min(of.scale, WIDEST * scale);
+}
+
 function deviation(of: FeatureState, value: number, floor: number): number {
   // A feature that was always positive and is not any more: as far off as it gets.
   if (of.log && value <= 0) return -CAP;
   return ((of.log ? Math.log(value) : value) - of.center) / effectiveScale(of, floor);
 }
 
-function effectiveScale(of: FeatureState, leastScale: number): number {
-  const floor = of.log ? LOG_FLOOR : Math.max(LINEAR_FLOOR * Math.abs(of.center), leastScale);
+const leastScale = (of: FeatureState, floor: number): number =>
+  of.log ? LOG_FLOOR : Math.max(LINEAR_FLOOR * Math.abs(of.center), floor);
+
+function effectiveScale(of: FeatureState, floor: number): number {
   // Few values may by chance lie close together: a scale learned from n of them is uncertain by about 1/sqrt(n).
-  return Math.max(of.scale, floor) * (1 + 2 / Math.sqrt(of.count));
+  return Math.max(of.scale, leastScale(of, floor)) * (1 + 2 / Math.sqrt(of.count));
 }
 
 /** Name of the only feature of a scalar reading's baseline. */

@@ -54,7 +54,7 @@ export class StateBaselines {
   }
 
   /** Scores a vector by the baseline of the state and learns it, or by all of them where the state is not known. */
-  update(vector: FeatureVector, state: OperatingState): StateScore {
+  update(vector: FeatureVector, state: OperatingState, timeMs?: number): StateScore {
     if (!teaches(state)) return this.#least(vector);
     let baseline = this.#baselines.get(state.name);
     if (baseline === undefined) {
@@ -63,7 +63,7 @@ export class StateBaselines {
       if (this.#baselines.size >= MOST_STATES && oldest !== undefined) this.#baselines.delete(oldest);
     } else this.#baselines.delete(state.name);
     this.#baselines.set(state.name, baseline);
-    const score = baseline.update(vector);
+    const score = baseline.update(vector, timeMs);
     if (score !== undefined) return { score };
     const { minimumCount } = this.#options;
     return {

@@ -71,7 +71,7 @@ const measureFields = {
     })
     .optional()
     .describe(
-      'A faster change is a run-up or run-down; 6 % of the largest value in 5s, or 8 times its noise, if missing',
+      'A faster change is a run-up or run-down; 2.5 % of the largest value in 5s, or 8 times its noise, if missing',
     ),
 };
 

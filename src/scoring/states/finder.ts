@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { ANY_CHANGE, MOST_STATES } from './config.js';
-import { RUNNING } from './state.js';
 import type { Bin, MeasureRule } from './tracker.js';
 
 /**
@@ -48,6 +47,8 @@ const MARGIN_SHARE = 0.04;
 const LEVEL_WIDTH = Math.log(1.6);
 const LEVEL_GAP = Math.log(10);
 const DWELL_MS = 5_000;
+/** Not `running`: that is what was learned before, when nobody knew that the machine stands still at times. */
+const MOVING = 'moving';
 
 const stateSchema = z.strictObject({
   format: z.literal('sm-edge-states/1'),
@@ -180,7 +181,9 @@ export class StateFinder {
     const groups = grouped(this.#plateaus, LEVEL_GAP).filter(isCertain);
     const [quiet, loud] = groups;
     if (this.#stoppedBelow !== undefined || groups.length !== 2) return;
-    this.#stoppedBelow = Math.exp((quiet!.at(-1)!.level + loud![0]!.level) / 2);
+    const edge = Math.exp((quiet!.at(-1)!.level + loud![0]!.level) / 2);
+    this.#stoppedBelow = edge;
+    this.#bins = [{ name: MOVING, from: edge, to: Number.MAX_VALUE }];
   }
 
   #findLevels(): void {
@@ -203,11 +206,7 @@ export class StateFinder {
       const to = group.at(-1)!.level + margin;
       if (this.#bins.some((bin) => level >= bin.from && level < bin.to)) continue;
       if (this.#bins.length >= MOST_FOUND) break;
-      const only = this.#bins.length === 0 && running.length === 1;
-      const bin = {
-        name: only ? RUNNING.name : nameOf(this.point, level),
-        ...this.#between(from, to, level),
-      };
+      const bin = { name: nameOf(this.point, level), ...this.#between(from, to, level) };
       if (this.#bins.some(({ name }) => name === bin.name)) continue;
       // What was found is not changed any more: its name and its baselines stay.
       this.#bins = [...this.#bins, bin].sort((a, b) => a.from - b.from);

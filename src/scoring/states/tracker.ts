@@ -43,7 +43,7 @@ export interface MeasureState {
 
 const OUTSIDE = '';
 /** Without a rule a measure changes fast by this share of its top within this time, or by so many times its noise. */
-const CHANGE_SHARE = 0.06;
+const CHANGE_SHARE = 0.025;
 const CHANGE_WITHIN_MS = 5_000;
 const CHANGE_NOISE = 8;
 const NOISE_RATE = 0.05;
