@@ -81,7 +81,7 @@ const DECIBELS = /^(mel\.|levelDb)/;
 const SIGNED = /^(skewness|mfcc\.|spectralKurtosisMax)/;
 
 const homeState = z.strictObject({
-  /** Least and largest centre, and largest scale, of the first learning. */
+  /** Least and largest centre of the first learning, and the scale at its end. */
   low: z.number(),
   high: z.number(),
   scale: z.number().nonnegative(),
@@ -211,7 +211,7 @@ export class Baseline {
       }
       if (this.#speaks(of)) {
         follow(of, value, memory, floorOf(feature));
-        stayNear(of, floorOf(feature), isLongEnough && of.count >= home.values);
+        stayNear(of, floorOf(feature), home.values, isLongEnough);
       } else begin(of, value, { ...this.options, ...(isRatio(feature) ? {} : { mode: 'linear' }) });
     }
   }
@@ -244,14 +244,17 @@ function follow(of: FeatureState, value: number, memory: number, floor: number):
 }
 
 /** Widens the home while the first learning goes on; afterwards holds the feature to it. */
-function stayNear(of: FeatureState, floor: number, isLearned: boolean): void {
-  of.home ??= { low: of.center, high: of.center, scale: of.scale, open: true };
+function stayNear(of: FeatureState, floor: number, values: number, isLongEnough: boolean): void {
+  const { center, scale: now, count } = of;
+  // The very first values say little of where it is at home.
+  if (of.home === undefined || (of.home.open && 3 * count < values))
+    of.home = { low: center, high: center, scale: now, open: true };
   const { home } = of;
   if (home.open) {
-    home.low = Math.min(home.low, of.center);
-    home.high = Math.max(home.high, of.center);
-    home.scale = Math.max(home.scale, of.scale);
-    home.open = !isLearned;
+    home.low = Math.min(home.low, center);
+    home.high = Math.max(home.high, center);
+    home.scale = now;
+    home.open = !(isLongEnough && count >= values);
     return;
   }
   const scale = Math.max(home.scale, leastScale(of, floor));
