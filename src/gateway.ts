@@ -6,6 +6,7 @@ import { idGenerator, type NewId } from './base/ids.js';
 import type { Logger } from './base/logger.js';
 import { Metrics } from './base/metrics.js';
 import type { Random } from './base/random.js';
+import { saysSynchronised } from './base/system-time.js';
 import { PROGRAM_VERSION } from './base/version.js';
 import type { GatewayConfig } from './config/schema.js';
 import { EventBus } from './events/bus.js';
@@ -314,6 +315,7 @@ export class Gateway {
       states: this.#states,
       config: config.storage,
       watch,
+      isSynchronised: saysSynchronised,
     });
     return {
       store,

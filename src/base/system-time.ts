@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { access } from 'node:fs/promises';
 import type { Clock } from './clock.js';
 
 /** systemd-timesyncd makes the folder when it starts and the file at its first answer from a time server. */
@@ -20,3 +21,10 @@ export function systemTimeWatch(clock: Pick<Clock, 'monotonicMs'>): () => boolea
     return synchronised;
   };
 }
+
+/** Does the system say that its clock follows a time server? False where it says nothing. */
+export const saysSynchronised = (): Promise<boolean> =>
+  access(SYNCHRONISED_FILE).then(
+    () => true,
+    () => false,
+  );

@@ -5,6 +5,7 @@ import type { Logger } from '../base/logger.js';
 import type { Metrics } from '../base/metrics.js';
 import type { StorageConfig } from '../storage/config.js';
 import { budgetView, diskUsage } from '../storage/disk-usage.js';
+import { RetentionClock, type RetentionTime, retentionClockSchema } from '../storage/retention-clock.js';
 import type { Store } from '../storage/store.js';
 import type { Anomalies } from './anomalies.js';
 import type { Assessor } from './assessor.js';
@@ -21,11 +22,15 @@ export interface HousekeepingDeps {
   readonly states: OperatingStates;
   readonly config: StorageConfig;
   readonly watch: StoreWatch;
+  /** Does the system say that its clock follows a time server? */
+  readonly isSynchronised: () => Promise<boolean>;
 }
 
 /** Retention, and what was learned of the points, every minute. */
 const EVERY_MINUTE = '* * * * *';
 
+const CLOCK_KEY = 'retention:clock';
+const CLOCK_SAVED_EVERY_MS = 600_000;
 const BASELINE_PREFIX = 'baseline:';
 /** Baselines made into documents in one turn: a millisecond or two. */
 const BASELINES_TOGETHER = 8;
@@ -39,6 +44,8 @@ export class Housekeeping {
   /** Pages in use and the log, as of the last retention. */
   #databaseBytes: number | undefined;
   #tasks: ScheduledTask[] = [];
+  #retentionClock: RetentionClock | undefined;
+  #clockSavedMs = Number.NEGATIVE_INFINITY;
 
   constructor(deps: HousekeepingDeps) {
     this.#deps = deps;
@@ -91,11 +98,13 @@ export class Housekeeping {
 
   /** Deletes what is too old, then what does not fit the budget or the disk. */
   async makeRoom(): Promise<void> {
-    const { store, clock, config, watch } = this.#deps;
+    const { store, config, watch } = this.#deps;
     const before = await diskUsage(config.path);
     const { databaseBytes } = budgetView(before, this.#databaseBytes ?? before.database, config.budget);
+    const time = await this.#retentionTime();
+    watch.age(time);
     const { bytes, shed } = await store.retention({
-      nowMs: clock.nowMs(),
+      nowMs: time.nowMs,
       budgetBytes: databaseBytes,
       keepMs: config.keep,
     });
@@ -103,6 +112,45 @@ export class Housekeeping {
     this.#bytes.set(bytes);
     for (const [kind, count] of Object.entries(shed)) this.#shed.inc({ kind }, count);
     watch.budget(budgetView(await diskUsage(config.path), bytes, config.budget), shed);
+  }
+
+  /** Says that the clock of the gateway is right, however far it has jumped. */
+  async confirmClock(): Promise<RetentionTime> {
+    // What was not seen to hold is forgotten: it is looked at first.
+    await this.#retentionTime();
+    this.#retentionClock?.confirm();
+    this.#clockSavedMs = Number.NEGATIVE_INFINITY;
+    const time = await this.#retentionTime();
+    this.#deps.watch.age(time);
+    return time;
+  }
+
+  async #retentionTime(): Promise<RetentionTime> {
+    const { store, clock, isSynchronised } = this.#deps;
+    const retentionClock = await this.#loadedClock();
+    const monotonicMs = clock.monotonicMs();
+    const time = retentionClock.now({
+      wallMs: clock.nowMs(),
+      monotonicMs,
+      synchronised: await isSynchronised(),
+      newestDataMs: await store.newestDataMs(),
+    });
+    if (monotonicMs - this.#clockSavedMs >= CLOCK_SAVED_EVERY_MS) {
+      this.#clockSavedMs = monotonicMs;
+      // On a disk that takes nothing it is saved the next time; a restart before believes less, not more.
+      await store.write({ documents: [{ key: CLOCK_KEY, document: retentionClock.state }] }).catch(() => {
+        this.#clockSavedMs = Number.NEGATIVE_INFINITY;
+      });
+    }
+    return time;
+  }
+
+  async #loadedClock(): Promise<RetentionClock> {
+    if (this.#retentionClock === undefined) {
+      const stored = retentionClockSchema.safeParse(await this.#deps.store.document(CLOCK_KEY));
+      this.#retentionClock ??= new RetentionClock(stored.data);
+    }
+    return this.#retentionClock;
   }
 
   /** The whole file; what is damaged is replaced by the store, and reported by who watches it. */

@@ -6,6 +6,7 @@ import type { Metrics } from '../base/metrics.js';
 import { damageSentence, damageTotals } from '../storage/damage-report.js';
 import type { BudgetLevel, BudgetView } from '../storage/disk-usage.js';
 import type { StoreHealth } from '../storage/health.js';
+import type { RetentionTime } from '../storage/retention-clock.js';
 import type { Store } from '../storage/store.js';
 
 const BUDGET_REASONS: Readonly<Record<Exclude<BudgetLevel, 'good'>, string>> = {
@@ -16,6 +17,9 @@ const BUDGET_REASONS: Readonly<Record<Exclude<BudgetLevel, 'good'>, string>> = {
 
 const TRUE = () => true;
 const FALSE = () => false;
+const DAY_MS = 86_400_000;
+/** A gateway that was off for some days is not told of. */
+const DOUBT_TOLD_FROM_MS = 7 * DAY_MS;
 const mebibytes = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
 
 export interface StoreWatchDeps {
@@ -110,6 +114,24 @@ export class StoreWatch {
     const percent = Math.round((100 * view.usedBytes) / view.limitBytes);
     const what = `the data folder takes ${percent} % of ${mebibytes(view.limitBytes)}`;
     health.set({ condition: 'budget', level, state: 'degraded', reason: `${what}${BUDGET_REASONS[level]}` });
+  }
+
+  /** Whether the clock is believed by what deletes old data. */
+  age({ doubtedMs, catchingUp }: RetentionTime): void {
+    const { health } = this.#deps;
+    if (doubtedMs < DOUBT_TOLD_FROM_MS) {
+      health.clear('clock');
+      return;
+    }
+    const lead = `the clock is ${Math.round(doubtedMs / DAY_MS)} days ahead of what has gone by`;
+    health.set({
+      condition: 'clock',
+      level: catchingUp ? 'catching up' : 'doubted',
+      state: 'degraded',
+      reason: catchingUp
+        ? `${lead} and has been so for a while: old data are deleted by it, a day of them every ten minutes`
+        : `${lead}: nothing is deleted because of its age until it has held for an hour with a time server, or for a week; set it right, or confirm it with "sm-edge clock confirm"`,
+    });
   }
 
   /** What the disk said to a commit: an error, or nothing where it took everything. */

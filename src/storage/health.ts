@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.js';
 import type { PartHealth } from '../base/health.js';
 
 /** What can be wrong with the store; several at once. */
-export type StoreCondition = 'damage' | 'check' | 'budget' | 'disk' | 'memory';
+export type StoreCondition = 'damage' | 'check' | 'budget' | 'disk' | 'memory' | 'clock';
 
 export interface StoreTrouble {
   readonly condition: StoreCondition;

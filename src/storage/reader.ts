@@ -9,7 +9,7 @@ import { toFeatureRows, toReadings, toScoreRows } from './chunks/wire-rows.js';
 import type { OutboxLane, OutboxRow, OutboxStats } from './outbox.js';
 import { type AggregateRequest, type Aggregates, aggregate } from './rollups/aggregate.js';
 import { type Plot, type PlotRequest, plot } from './rollups/plot.js';
-import type { BlockRow, FeatureRow, ReadingColumns, ScoreRow } from './rows.js';
+import { type BlockRow, type FeatureRow, type ReadingColumns, type ScoreRow, toMs } from './rows.js';
 import type { SqliteDatabase } from './sqlite.js';
 import { storedJson } from './stored-json.js';
 import type { EventRecord, OutboxRecord, OutboxStatsRecord, WaveformRecord } from './tables.js';
@@ -100,6 +100,18 @@ export class Reader {
       events: count('events'),
       outbox: count('outbox'),
     };
+  }
+
+  /** Time of the newest reading, feature, score or waveform. */
+  newestDataMs(): number | undefined {
+    const waveformUs = this.#db
+      .prepare(
+        'SELECT max(newest) FROM (SELECT (SELECT max(start_us) FROM waveforms WHERE point_id = p.id) AS newest FROM points p)',
+      )
+      .pluck()
+      .get() as number | null;
+    const newestUs = Math.max(this.#chunks.newestUs() ?? -Infinity, waveformUs ?? -Infinity);
+    return newestUs === -Infinity ? undefined : toMs(newestUs);
   }
 
   journal({ afterSeq, limit }: { afterSeq: number; limit: number }): JournaledEvent[] {

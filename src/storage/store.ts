@@ -199,6 +199,11 @@ export class Store extends StoreQueries {
     return this.#queue.fullness;
   }
 
+  /** Time of the newest data, milliseconds; undefined where there are none. */
+  newestDataMs(): Promise<number | undefined> {
+    return this.call('newestDataMs', undefined);
+  }
+
   counts(): Promise<StoreCounts> {
     return this.call('counts', undefined);
   }

@@ -187,6 +187,7 @@ const handlers = {
   blocks: (span: Span) => movedArrays(opened().reader.blocks(span)),
   points: () => movedJson(opened().reader.points()),
   counts: () => opened().reader.counts(),
+  newestDataMs: () => opened().reader.newestDataMs(),
   journal: (request: { afterSeq: number; limit: number }) => movedJson(opened().reader.journal(request)),
   journalHead: () => opened().reader.journalHead(),
   cursor: (subscriber: string) => opened().reader.cursor(subscriber),

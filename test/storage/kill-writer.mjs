@@ -11,6 +11,7 @@ import { seededRandom } from '#sm/base/random.js';
 import { EventBus } from '#sm/events/bus.js';
 import { EventCatalogue } from '#sm/events/catalogue.js';
 import { Announcer } from '#sm/pipeline/announcer.js';
+import { RetentionClock, retentionClockSchema } from '#sm/storage/retention-clock.js';
 import { Store } from '#sm/storage/store.js';
 
 const [folder, firstBatch, seed, mode] = process.argv.slice(2);
@@ -20,6 +21,7 @@ const POINTS = 20;
 const ROWS = 50;
 const ALARMS = 25;
 const DAY_MS = 86_400_000;
+const KEPT = ['waveforms', 'readings', 'features', 'minutes', 'hours', 'days', 'events'];
 const MAX_UNDER_WAY = 40;
 
 const random = seededRandom(Number(seed));
@@ -123,20 +125,32 @@ async function events(count) {
   }
 }
 
+const CLOCK_KEY = 'retention:clock';
+const retentionClock = new RetentionClock(
+  retentionClockSchema.safeParse(await store.document(CLOCK_KEY)).data,
+);
+/** As the daemon does it. */
+async function deleteOld() {
+  const { nowMs } = retentionClock.now({
+    wallMs: clock.nowMs(),
+    monotonicMs: clock.monotonicMs(),
+    synchronised: true,
+    newestDataMs: await store.newestDataMs(),
+  });
+  await store.write({ documents: [{ key: CLOCK_KEY, document: retentionClock.state }] });
+  const keepMs = Object.fromEntries(KEPT.map((kind) => [kind, 30 * DAY_MS]));
+  await store.retention({ nowMs, budgetBytes: Number.MAX_SAFE_INTEGER, keepMs });
+}
+
 const startMs = clock.monotonicMs();
 for (let tick = 0; ; tick++) {
   await sleep(clock, 'tick', Math.max(1, startMs + tick * TICK_MS - clock.monotonicMs()));
   if (mode === 'idle' || underWay > MAX_UNDER_WAY) continue;
-  if (mode === 'jumping' && random() < 0.2) offsetMs = Math.floor((random() * 2 - 1) * DAY_MS);
+  // By hours, and now and then by years.
+  if (mode === 'jumping' && random() < 0.2)
+    offsetMs = Math.floor((random() * 2 - 1) * (random() < 0.2 ? 20 * 365 * DAY_MS : DAY_MS));
   readings(batch++).catch((error) => say(`! ${error.code}`));
   events(tick % 2 === 0 ? 3 : 2);
   if (random() < 0.1) store.seal().catch(() => undefined);
-  if (random() < 0.05)
-    store
-      .retention({
-        nowMs: clock.nowMs(),
-        budgetBytes: Number.MAX_SAFE_INTEGER,
-        keepMs: { waveforms: 30 * DAY_MS, readings: 30 * DAY_MS, features: 30 * DAY_MS, events: 30 * DAY_MS },
-      })
-      .catch(() => undefined);
+  if (random() < 0.05) deleteOld().catch(() => undefined);
 }

@@ -191,6 +191,21 @@ export class ChunkStore {
     return frozen.timeUs > live.timeUs ? frozen : live;
   }
 
+  /** Time of the newest row of all; undefined where there is none. */
+  newestUs(): number | undefined {
+    const sealed = this.#db
+      .prepare(
+        'SELECT max(newest) FROM (SELECT (SELECT max(to_us) FROM chunks WHERE series_id = s.id) AS newest FROM series s)',
+      )
+      .pluck()
+      .get() as number | null;
+    let newestUs = sealed ?? undefined;
+    for (const buffers of [this.#frozen, this.#live])
+      for (const { newestUs: us } of buffers.values())
+        if (us !== undefined && (newestUs === undefined || us > newestUs)) newestUs = us;
+    return newestUs;
+  }
+
   #merge(series: Series, rows: Columns): void {
     this.newestSealed.delete(series.id);
     const added = mergeIntoChunks(this.table, series, rows);

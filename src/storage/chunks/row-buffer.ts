@@ -57,6 +57,11 @@ export class RowBuffer {
     return { timeUs: this.#timesUs[row]!, value: this.#doubles[0]![row]!, code: this.#codes[0]![row]! };
   }
 
+  /** The latest time; undefined where there are no rows. */
+  get newestUs(): number | undefined {
+    return this.#count === 0 ? undefined : this.#timesUs[this.#newest];
+  }
+
   #look(row: number): void {
     if (this.#timesUs[row]! >= this.#timesUs[this.#newest]!) this.#newest = row;
   }
