@@ -160,6 +160,11 @@ export class Gateway {
   }
 
   /** Where people see alarms and events, and act on them. @throws SmEdgeError `NOT_READY` */
+  /** Deletion by age, retention by the clock. @throws SmEdgeError `NOT_READY` */
+  get housekeeping(): Housekeeping {
+    return this.#parts().housekeeping;
+  }
+
   get desks(): Desks {
     return this.#parts().desks;
   }

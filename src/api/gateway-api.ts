@@ -5,6 +5,7 @@ import type { Gateway } from '../gateway.js';
 import { access } from './access.js';
 import { alarmRoutes } from './alarms.js';
 import { caseRoutes } from './cases.js';
+import { clockRoutes } from './clock.js';
 import { commissioningRoutes } from './commissioning.js';
 import { eventRoutes } from './events.js';
 import { ingestRoutes } from './ingest.js';
@@ -28,6 +29,7 @@ export const createGatewayApi = (
       ingestRoutes(gateway),
       alarmRoutes(gateway),
       eventRoutes(gateway),
+      clockRoutes(gateway),
       commissioningRoutes(gateway),
       caseRoutes(gateway),
       pointRoutes(gateway),

@@ -27,6 +27,7 @@ const VERBS: readonly { readonly name: string; load(): Promise<{ register: Regis
   { name: 'top', load: () => import('./top.js') },
   { name: 'tail', load: () => import('./tail.js') },
   { name: 'write', load: () => import('./write.js') },
+  { name: 'clock', load: () => import('./clock.js') },
   { name: 'backup', load: () => import('./backup.js') },
   { name: 'restore', load: () => import('./restore.js') },
   { name: 'verify', load: () => import('./verify.js') },

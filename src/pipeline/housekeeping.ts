@@ -101,7 +101,7 @@ export class Housekeeping {
     const { store, config, watch } = this.#deps;
     const before = await diskUsage(config.path);
     const { databaseBytes } = budgetView(before, this.#databaseBytes ?? before.database, config.budget);
-    const time = await this.#retentionTime();
+    const time = await this.retentionTime();
     watch.age(time);
     const { bytes, shed } = await store.retention({
       nowMs: time.nowMs,
@@ -115,17 +115,19 @@ export class Housekeeping {
   }
 
   /** Says that the clock of the gateway is right, however far it has jumped. */
-  async confirmClock(): Promise<RetentionTime> {
+  async confirmClock(by: string): Promise<RetentionTime> {
     // What was not seen to hold is forgotten: it is looked at first.
-    await this.#retentionTime();
+    await this.retentionTime();
     this.#retentionClock?.confirm();
+    this.#deps.logger.warn({ by }, 'the clock was confirmed: old data are deleted by it');
     this.#clockSavedMs = Number.NEGATIVE_INFINITY;
-    const time = await this.#retentionTime();
+    const time = await this.retentionTime();
     this.#deps.watch.age(time);
     return time;
   }
 
-  async #retentionTime(): Promise<RetentionTime> {
+  /** What age is measured from, and whether the clock on the wall is believed. */
+  async retentionTime(): Promise<RetentionTime> {
     const { store, clock, isSynchronised } = this.#deps;
     const retentionClock = await this.#loadedClock();
     const monotonicMs = clock.monotonicMs();
