@@ -1,11 +1,14 @@
 import { createServer } from 'node:net';
+import { systemClock } from '../base/clock.js';
 import { formatKey, type KeyPath } from '../config/document.js';
 import { ConfigError, type ConfigFault, faultAt } from '../config/faults.js';
 import { checkFolder } from '../config/folders.js';
 import { type LoadedConfig, loadConfig } from '../config/load.js';
 import type { GatewayConfig } from '../config/schema.js';
+import { probeOnnx } from '../scoring/probe.js';
 import type { RegisterVerb } from './context.js';
 import { EXIT, reportFailure, write } from './output.js';
+import { probeDocument, probeSentence } from './probe-text.js';
 
 /** `sm-edge check`: every fault of a config with line, key and hint; nothing is started. */
 export const register: RegisterVerb = (program, context, exit) => {
@@ -20,11 +23,13 @@ export const register: RegisterVerb = (program, context, exit) => {
         const faults = await surroundingFaults(loaded);
         if (faults.length > 0) throw new ConfigError(faults);
         const { config } = loaded;
+        // No fault of the config: the gateway runs without models too.
+        const onnx = await probeOnnx(systemClock).result;
         await write(
           context.out,
           options.json
-            ? `${JSON.stringify({ ok: true, file: options.config, faults: [] })}\n`
-            : `${options.config}: good (${config.sources.length} sources, ${config.machines.length} machines, ${config.alarms.length} alarms)\n`,
+            ? `${JSON.stringify({ ok: true, file: options.config, faults: [], onnx: probeDocument(onnx) })}\n`
+            : `${options.config}: good (${config.sources.length} sources, ${config.machines.length} machines, ${config.alarms.length} alarms)\n${probeSentence(onnx)}\n`,
         );
         exit(EXIT.done);
       } catch (thrown) {

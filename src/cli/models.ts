@@ -4,9 +4,11 @@ import { systemClock } from '../base/clock.js';
 import { SmEdgeError, toSmEdgeError } from '../base/errors.js';
 import { Metrics } from '../base/metrics.js';
 import { BUNDLED_MODELS_DIR, ModelStore } from '../scoring/model-store.js';
+import { probeOnnx } from '../scoring/probe.js';
 import { type Quarantine, quarantine } from '../scoring/quarantine.js';
 import type { RegisterVerb } from './context.js';
 import { EXIT, Progress, reportFailure, write } from './output.js';
+import { probeDocument, probeSentence } from './probe-text.js';
 
 interface ModelsOptions {
   readonly dir?: string;
@@ -116,4 +118,17 @@ export const register: RegisterVerb = (program, context, exit) => {
       return results.every(({ ok }) => ok) ? EXIT.done : EXIT.failed;
     },
   );
+
+  models
+    .command('probe')
+    .description('whether onnxruntime runs on this processor; tried in a process of its own')
+    .option('--json', 'one JSON document on stdout')
+    .action(async (options: { json?: boolean }) => {
+      const found = await probeOnnx(systemClock).result;
+      await write(
+        context.out,
+        options.json ? `${JSON.stringify(probeDocument(found))}\n` : `${probeSentence(found)}\n`,
+      );
+      exit(found.ok ? EXIT.done : EXIT.failed);
+    });
 };

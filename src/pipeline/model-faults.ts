@@ -3,6 +3,7 @@ import { type SmEdgeError, toErrorRecord } from '../base/errors.js';
 import type { PartHealth } from '../base/health.js';
 import type { Logger } from '../base/logger.js';
 import type { Metrics } from '../base/metrics.js';
+import type { RuntimeProbe } from '../scoring/probe.js';
 
 export interface ModelFaultsDeps {
   readonly clock: Clock;
@@ -16,6 +17,7 @@ export class ModelFaults {
   readonly #faults = new Map<string, SmEdgeError>();
   readonly #counter;
   #sinceMs: number;
+  #runtime: SmEdgeError | undefined;
 
   constructor(deps: ModelFaultsDeps) {
     this.#deps = deps;
@@ -27,9 +29,26 @@ export class ModelFaults {
     );
   }
 
+  /** What the probe of onnxruntime found: where it does not run, no model is at fault, and none is used. */
+  runtime(found: RuntimeProbe): void {
+    if (found.ok) {
+      const { version, tookMs } = found;
+      this.#deps.logger.debug({ version, tookMs }, 'onnxruntime runs here');
+      return;
+    }
+    this.#runtime = found.error;
+    this.#faults.clear();
+    this.#sinceMs = this.#deps.clock.nowMs();
+    this.#counter.inc({ code: found.error.code });
+    this.#deps.logger.error(
+      { error: toErrorRecord(found.error) },
+      'onnxruntime does not run here: all points are scored by their baselines',
+    );
+  }
+
   /** @param model `NAME/VERSION`, or the folder of one whose manifest cannot be read */
   report(model: string, error: SmEdgeError): void {
-    if (this.#faults.get(model)?.code === error.code) return;
+    if (error.code === 'ONNX_RUNTIME' || this.#faults.get(model)?.code === error.code) return;
     if (this.#faults.size === 0) this.#sinceMs = this.#deps.clock.nowMs();
     this.#faults.set(model, error);
     this.#counter.inc({ code: error.code });
@@ -45,8 +64,9 @@ export class ModelFaults {
 
   /** Undefined while there is nothing to say. */
   health(): PartHealth | undefined {
-    if (this.#faults.size === 0) return undefined;
-    const reason = [...this.#faults.values()].map(({ message }) => message).join('; ');
+    const faults = [...(this.#runtime === undefined ? [] : [this.#runtime]), ...this.#faults.values()];
+    if (faults.length === 0) return undefined;
+    const reason = faults.map(({ message }) => message).join('; ');
     return { part: 'models', state: 'degraded', reason: reason.slice(0, 500), sinceMs: this.#sinceMs };
   }
 }

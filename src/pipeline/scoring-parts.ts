@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.js';
 import type { Logger } from '../base/logger.js';
 import type { Metrics } from '../base/metrics.js';
 import type { ModelStore } from '../scoring/model-store.js';
+import { probeOnnx } from '../scoring/probe.js';
 import { Scorer } from '../scoring/scorer.js';
 import { catalogueOf, type ModelsConfig } from '../scoring/selection.js';
 import type { Store } from '../storage/store.js';
@@ -30,12 +31,15 @@ export async function openScoring(deps: {
   readonly config: ModelsConfig;
 }): Promise<ScoringParts> {
   const { clock, logger, metrics, store, folder, config } = deps;
-  const scorer = new Scorer({ clock, metrics });
+  // Beside the start, not before it: until it is known, points are scored by their baselines.
+  const probe = probeOnnx(clock);
+  const scorer = new Scorer({ clock, metrics, probe });
   const modelStore = modelStoreIn(join(folder, 'models'), clock, metrics);
   await modelStore.open();
   const { models: stored, broken } = await modelStore.list();
   const modelFaults = new ModelFaults({ clock, logger, metrics });
   modelFaults.reset(broken);
+  void probe.result.then((found) => modelFaults.runtime(found));
   const assessor = new Assessor(scorer, config, catalogueOf(stored), {
     fallback: (point, reason) => logger.info({ point, reason }, 'scored by its baseline alone'),
     broken: (model, error) => modelFaults.report(model, error),

@@ -10,6 +10,7 @@ import { tensorsOf } from './manifest-output.js';
 import { modelKey } from './model-key.js';
 import { errorShares, meanSquareError, type OutputTable, probabilitiesOf } from './outputs.js';
 import { createPreparation, type Preparation } from './prepare.js';
+import { MODEL_THREADS } from './runtime-limits.js';
 
 /**
  * The one place that touches onnxruntime-node. Imported only by what runs off the main thread (worker.ts) or in a
@@ -62,11 +63,10 @@ export async function readModelFile(path: string, manifest: ModelManifest): Prom
   return bytes;
 }
 
-const SESSION_OPTIONS: InferenceSession.SessionOptions = {
+export const SESSION_OPTIONS: InferenceSession.SessionOptions = {
   executionProviders: ['cpu'],
-  // One thread that sleeps when idle: the default pool takes every core and spins between runs.
-  intraOpNumThreads: 1,
-  interOpNumThreads: 1,
+  intraOpNumThreads: MODEL_THREADS,
+  interOpNumThreads: MODEL_THREADS,
   executionMode: 'sequential',
   graphOptimizationLevel: 'all',
   logSeverityLevel: 4,

@@ -11,6 +11,7 @@ import { explainedBy, rawWidthOf } from './manifest-inputs.js';
 import { hasShares, outputWidthOf } from './manifest-output.js';
 import { isSteps, MAX_BATCH_ROWS, type ModelInput, packInputs, sizeOf } from './model-input.js';
 import type { StoredModel } from './model-store.js';
+import type { ProbeUnderWay } from './probe.js';
 import type { FeatureVector, Score } from './score.js';
 import { type Forecast, forecastsOf, scoresOf } from './score-of-output.js';
 import type { LoadRequest, RunRequest } from './worker.js';
@@ -20,6 +21,8 @@ export interface ScorerOptions {
   readonly metrics: Metrics;
   /** Deadline of one batch, milliseconds. */
   readonly timeoutMs?: number;
+  /** Whether onnxruntime runs here at all: no session is made before it is known, and none where it does not. */
+  readonly probe?: ProbeUnderWay;
 }
 
 /** Calls by message that may wait: loads, releases, explanations and batches too large for a lane. */
@@ -65,6 +68,7 @@ export class Scorer {
   readonly #clock: Clock;
   readonly #timeoutMs: number;
   readonly #worker: WorkerClient;
+  readonly #probe: ProbeUnderWay | undefined;
   readonly #entries = new Map<string, Entry>();
   #lanes: ScoringLanes | undefined;
   #nextId = 1;
@@ -73,9 +77,10 @@ export class Scorer {
   readonly #failures;
   readonly #restarts;
 
-  constructor({ clock, metrics, timeoutMs = DEFAULT_TIMEOUT_MS }: ScorerOptions) {
+  constructor({ clock, metrics, timeoutMs = DEFAULT_TIMEOUT_MS, probe }: ScorerOptions) {
     disableLibraryTelemetry();
     this.#clock = clock;
+    this.#probe = probe;
     this.#timeoutMs = timeoutMs;
     this.#rows = metrics.counter('sm_edge_scoring_rows_total', 'Inputs scored by a model.', ['model']);
     this.#batches = metrics.counter('sm_edge_scoring_batches_total', 'Runs of a model.', ['model']);
@@ -203,6 +208,7 @@ export class Scorer {
 
   /** Ends the worker. A native call that hangs is abandoned after 2 s. */
   async close(): Promise<void> {
+    this.#probe?.cancel();
     this.#entries.clear();
     this.#endLanes(new SmEdgeError('WORKER_CLOSED', 'the scoring worker was stopped'));
     await withDeadline(this.#clock, 'scoring worker end', CLOSE_TIMEOUT_MS, this.#worker.close()).catch(
@@ -363,6 +369,8 @@ export class Scorer {
   }
 
   async #load({ id, model: { path, manifest } }: Entry): Promise<void> {
+    const found = await this.#probe?.result;
+    if (found?.ok === false) throw found.error;
     if (this.#lanes === undefined) {
       this.#lanes = new ScoringLanes();
       void this.#worker.call('lanes', this.#lanes.buffers).catch(() => undefined);
