@@ -9,6 +9,7 @@ import type { Random } from '../base/random.js';
 import { PROGRAM_VERSION } from '../base/version.js';
 import type { GatewayConfig } from '../config/schema.js';
 import type { EventBus, Unsubscribe } from '../events/bus.js';
+import type { GatewayEvent } from '../events/event.js';
 import type { ModelStore } from '../scoring/model-store.js';
 import type { Store } from '../storage/store.js';
 import { mlflowPart } from '../sync/mlflow/index.js';
@@ -102,7 +103,10 @@ export class Upstream {
     // Subscribed first: what the exchange itself makes happen (a model comes into use) goes up too.
     this.#unsubscribe = await this.#deps.bus.subscribe({
       name: 'mlflow',
-      handler: (event) => this.#sync.enqueueEvent(event),
+      handler: async (event) => {
+        await this.#sync.enqueueEvent(event);
+        if (event.type === 'RetrainCompleted') await this.#pushModel(event);
+      },
     });
     try {
       await this.#sync.start();
@@ -136,6 +140,27 @@ export class Upstream {
       this.#report().finally(() => this.#schedule());
     });
     this.#cancelReport = () => timer.cancel();
+  }
+
+  /** A model was learned here: it goes up with where it comes from. The outbox knows one that it had before. */
+  async #pushModel({ payload, time }: GatewayEvent): Promise<void> {
+    const { model: name, version, point, replaced, message } = payload as Record<string, unknown>;
+    const stored = await this.#deps.modelStore.resolve(String(name), String(version)).catch(() => undefined);
+    // Rolled back and removed since, or learned by a program before this one.
+    if (stored === undefined) return;
+    const { manifest } = stored;
+    const tags: Record<string, string> = {
+      'sm_edge.gateway_id': this.#deps.config.gateway.id,
+      'sm_edge.point': String(point),
+      'sm_edge.task': manifest.task,
+      'sm_edge.learned_at': manifest.lineage.createdAt ?? time,
+      'sm_edge.replaced': String(replaced ?? 'none'),
+      'sm_edge.parent_version': manifest.lineage.parentVersion ?? 'none',
+      'sm_edge.training_data': manifest.training.data,
+      'sm_edge.sha256': manifest.file.sha256,
+    };
+    const description = `${manifest.title ?? name}. ${String(message ?? '')}`;
+    await this.#sync.enqueueModel({ model: stored, folder: stored.dir, description, tags });
   }
 
   /** Figures of the period that ends now, dated now: they keep this time however late they are sent. */

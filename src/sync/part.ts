@@ -72,6 +72,17 @@ export interface MetricSummary {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
+/** A model that was learned on this gateway. */
+export interface LearnedModel {
+  readonly model: LocalModel;
+  /** Its folder in the model store; it does not change any more. */
+  readonly folder: string;
+  /** What it is and what it was learned from, for people. */
+  readonly description: string;
+  /** Lineage: point, parent version, when … */
+  readonly tags: Readonly<Record<string, string>>;
+}
+
 export interface SyncStall {
   /** Since when nothing was confirmed, milliseconds since the Unix epoch. */
   readonly sinceMs: number;
@@ -129,6 +140,8 @@ export interface Sync {
   enqueueEvent(event: GatewayEvent): Promise<void>;
   /** Resolves once the figures are in the outbox. */
   enqueueMetrics(summary: MetricSummary): Promise<void>;
+  /** Resolves once the model is in the outbox; it becomes a new version of a registered model, once. */
+  enqueueModel(learned: LearnedModel): Promise<void>;
   readonly status: SyncStatus;
 }
 

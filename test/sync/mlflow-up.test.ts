@@ -1,8 +1,18 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { MlflowServer, requireMlflow } from '../support/mlflow.js';
+import { modelFiles } from '../support/registry.js';
 import { TestGateway } from './support/gateway.js';
 import { TroubledProxy } from './support/proxy.js';
 import { eventFilesOf, historyOf, pairValue, runsOf } from './support/upstream.js';
+
+interface Version {
+  readonly version: string;
+  readonly source: string;
+  readonly run_id: string;
+  readonly tags?: { key: string; value: string }[];
+}
 
 const T0 = Date.UTC(2026, 0, 31, 23, 59, 0);
 const PATIENCE = { timeout: 60_000, interval: 50 };
@@ -214,5 +224,61 @@ describe.skipIf(!requireMlflow())('figures and events reach a real MLflow', { ti
     const files = await eventFilesOf(server, runs.find((run) => run.info.run_name === 'gw-07 builtin 1')!);
     const expected = events.map((event) => [`events/${event.time.slice(0, 10)}/${event.id}.json`, event]);
     expect(Object.fromEntries(files)).toEqual(Object.fromEntries(expected));
+  });
+
+  const versionsOf = async (name: string): Promise<Version[]> => {
+    const answer = await server.api<{ model_versions?: Version[] }>('GET', 'mlflow/model-versions/search', {
+      filter: `name = '${name}'`,
+    });
+    return answer.model_versions ?? [];
+  };
+
+  it('once, with its files and where it comes from, however often it is sent', async () => {
+    for (const [file, body] of Object.entries(await modelFiles('learned-pump', '3', 1)))
+      await writeFile(join(gateway.folder, file), body);
+    const learned = {
+      model: { name: 'learned-pump', version: '3' },
+      folder: gateway.folder,
+      description: 'learned from 24 h of pump-1',
+      tags: { 'sm_edge.point': 'pump-1.bearing-de.acceleration', 'sm_edge.parent_version': '2' },
+    };
+    const sync = gateway.sync({ trackingUri: server.uri, experiment: 'learned' });
+    await sync.enqueueModel(learned);
+    await sync.start();
+    const sent = () => vi.waitFor(async () => expect(await gateway.waiting()).toBe(0), PATIENCE);
+    await sent();
+    // As after an answer that was lost: the row comes again.
+    await sync.enqueueModel(learned);
+    sync.flush();
+    await sent();
+
+    const versions = await versionsOf('gw-07.learned-pump');
+    expect(versions).toHaveLength(1);
+    const { version, run_id: runId, source, tags = [] } = versions[0]!;
+    expect({ version, source }).toEqual({
+      version: '1',
+      source: expect.stringMatching(/\/artifacts\/model$/),
+    });
+    expect(tags).toContainEqual({ key: 'sm_edge.parent_version', value: '2' });
+    expect(tags).toContainEqual({ key: 'sm_edge.version', value: '3' });
+    const { files } = await server.api<{ files: { path: string; file_size: number }[] }>(
+      'GET',
+      'mlflow/artifacts/list',
+      { run_id: runId, path: 'model' },
+    );
+    expect(files.map(({ path }) => path).sort()).toEqual(['model/manifest.json', 'model/model.onnx']);
+  });
+
+  it('not where the config says so, and files that are gone hold up nothing else', async () => {
+    const quiet = gateway.sync({ trackingUri: server.uri, experiment: 'quiet', pushModels: false });
+    const gone = { model: { name: 'gone', version: '1' }, folder: join(gateway.folder, 'none') };
+    await quiet.enqueueModel({ ...gone, description: 'none', tags: {} });
+    expect(await gateway.waiting()).toBe(0);
+    const sync = gateway.sync({ trackingUri: server.uri, experiment: 'quiet' });
+    await sync.enqueueModel({ ...gone, description: 'none', tags: {} });
+    await sync.enqueueMetrics({ timeMs: Date.now(), metrics: { 'alarms.raised': 1 } });
+    await sync.start();
+    await vi.waitFor(async () => expect(await gateway.waiting()).toBe(1), PATIENCE);
+    expect(await versionsOf('gw-07.gone')).toEqual([]);
   });
 });

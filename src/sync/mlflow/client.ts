@@ -155,6 +155,39 @@ export class MlflowClient {
     return answer.model.info.artifact_uri;
   }
 
+  /** Makes a registered model where there is none of that name. */
+  async ensureRegisteredModel(name: string, description: string, tags: readonly Pair[]): Promise<void> {
+    try {
+      await this.#post(empty, 'registered-models/create', { name, description, tags });
+    } catch (thrown) {
+      const isThere = thrown instanceof SmEdgeError && thrown.details.errorCode === 'RESOURCE_ALREADY_EXISTS';
+      if (!isThere) throw thrown;
+    }
+  }
+
+  /** The version of a registered model that a run produced; undefined where there is none. */
+  async versionOfRun(name: string, runId: string): Promise<ModelVersion | undefined> {
+    if (/['`]/.test(name + runId)) throw new RangeError('a quote cannot be searched for');
+    const shape = z.object({ model_versions: z.array(modelVersion).default([]) });
+    const answer = await this.#get(shape, 'model-versions/search', {
+      filter: `name = '${name}' and run_id = '${runId}'`,
+      max_results: '10',
+    });
+    return answer.model_versions.find((version) => version.run_id === runId);
+  }
+
+  async createVersion(request: {
+    name: string;
+    source: string;
+    runId: string;
+    description: string;
+    tags: readonly Pair[];
+  }): Promise<ModelVersion> {
+    const { runId, ...rest } = request;
+    const shape = z.object({ model_version: modelVersion });
+    return (await this.#post(shape, 'model-versions/create', { ...rest, run_id: runId })).model_version;
+  }
+
   async setVersionTag(name: string, version: string, tag: Pair): Promise<void> {
     await this.#post(empty, 'model-versions/set-tag', { name, version, ...tag });
   }

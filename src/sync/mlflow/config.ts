@@ -92,6 +92,10 @@ export const mlflowConfigSchema = z
     maxModelSize: byteSize({ minBytes: 1024 })
       .prefault('256MiB')
       .describe('A model version with more bytes than this is refused'),
+    pushModels: z
+      .boolean()
+      .default(true)
+      .describe('Registers the models that are learned here, each as a new version of GATEWAY.MODEL'),
     models: z.array(model).max(64).default([]).describe('Models that come down from the registry'),
   })
   .describe('The central MLflow');

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { EVENT_TYPES, type GatewayEvent } from '../../events/event.js';
 import type { OutboxDraft, OutboxLane } from '../../storage/outbox.js';
-import type { LocalModel, MetricSummary } from '../part.js';
+import type { LearnedModel, LocalModel, MetricSummary } from '../part.js';
 import { MAX_KEY_LENGTH, type Metric } from './client.js';
 
 /** The name of this remote in the outbox. */
@@ -22,6 +22,16 @@ const eventPayload = z.object({
   event: z.looseObject({ id: z.string().min(1), type: z.enum(EVENT_TYPES), time: z.string() }),
 });
 
+const modelPayload = z.object({
+  model: localModel,
+  registeredName: z.string().min(1).max(200),
+  /** Folder with model.onnx and manifest.json. */
+  folder: z.string().min(1),
+  description: z.string().max(4000),
+  tags: z.record(z.string(), z.string()),
+});
+
+export type ModelPayload = z.infer<typeof modelPayload>;
 export type MetricsPayload = z.infer<typeof metricsPayload>;
 export type EventPayload = z.infer<typeof eventPayload>;
 
@@ -29,7 +39,7 @@ export type EventPayload = z.infer<typeof eventPayload>;
 export function readPayload(
   kind: string,
   payload: unknown,
-): { metrics: MetricsPayload } | { event: EventPayload } | undefined {
+): { metrics: MetricsPayload } | { event: EventPayload } | { upload: ModelPayload } | undefined {
   if (kind === 'metrics') {
     const parsed = metricsPayload.safeParse(payload);
     return parsed.success ? { metrics: parsed.data } : undefined;
@@ -38,7 +48,28 @@ export function readPayload(
     const parsed = eventPayload.safeParse(payload);
     return parsed.success ? { event: parsed.data } : undefined;
   }
+  if (kind === 'model') {
+    const parsed = modelPayload.safeParse(payload);
+    return parsed.success ? { upload: parsed.data } : undefined;
+  }
   return undefined;
+}
+
+/** A version goes up once, however often it is asked for. */
+export function modelDraft(
+  { model, ...learned }: LearnedModel,
+  gatewayId: string,
+  lane: OutboxLane,
+  createdMs: number,
+): OutboxDraft {
+  const { name, version } = model;
+  const payload: ModelPayload = {
+    ...learned,
+    model: { name, version },
+    // Many gateways stand beside a pump-1.
+    registeredName: `${gatewayId}.${name}`,
+  };
+  return { sink: SINK, lane, kind: 'model', key: `model/${name}/${version}`, payload, createdMs };
 }
 
 /**

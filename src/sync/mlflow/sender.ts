@@ -4,11 +4,24 @@ import type { Receipt, Sender } from '../loop.js';
 import type { LocalModel } from '../part.js';
 import type { Artifacts } from './artifacts.js';
 import { MAX_METRICS_PER_BATCH, type MlflowClient } from './client.js';
-import { type EventPayload, eventFile, type MetricsPayload, metricsOf, readPayload } from './rows.js';
+import { ModelUpload } from './model-upload.js';
+import {
+  type EventPayload,
+  eventFile,
+  type MetricsPayload,
+  type ModelPayload,
+  metricsOf,
+  readPayload,
+} from './rows.js';
 import { chunks, type RunDirectory } from './runs.js';
 
 /** Failures that are about one row and not about the link, the login or the server. */
-const ROW_FAILURES = new Set(['MLFLOW_REFUSED', 'MLFLOW_ARTIFACT_URI', 'MLFLOW_ROW_UNREADABLE']);
+const ROW_FAILURES = new Set([
+  'MLFLOW_REFUSED',
+  'MLFLOW_ARTIFACT_URI',
+  'MLFLOW_ROW_UNREADABLE',
+  'MLFLOW_MODEL_GONE',
+]);
 
 interface MetricsRow {
   readonly row: OutboxRow;
@@ -26,19 +39,23 @@ export class MlflowSender implements Sender {
   readonly #client: MlflowClient;
   readonly #artifacts: Artifacts;
   readonly #runs: RunDirectory;
+  readonly #upload: ModelUpload;
 
   constructor(client: MlflowClient, artifacts: Artifacts, runs: RunDirectory) {
     this.#client = client;
     this.#artifacts = artifacts;
     this.#runs = runs;
+    this.#upload = new ModelUpload(client, artifacts, runs);
   }
 
   async send(rows: readonly OutboxRow[], receipt: Receipt): Promise<void> {
     const metrics = new Map<string, MetricsRow[]>();
     const events: { row: OutboxRow; payload: EventPayload }[] = [];
+    const models: { row: OutboxRow; payload: ModelPayload }[] = [];
     for (const row of rows) {
       const payload = readPayload(row.kind, row.payload);
       if (payload === undefined) await receipt.refuse(row, unreadable(row));
+      else if ('upload' in payload) models.push({ row, payload: payload.upload });
       else if ('event' in payload) events.push({ row, payload: payload.event });
       else append(metrics, JSON.stringify(payload.metrics.model), { row, payload: payload.metrics });
     }
@@ -51,6 +68,7 @@ export class MlflowSender implements Sender {
         const failed = results.find((result) => result.status === 'rejected');
         if (failed !== undefined) throw failed.reason;
       }
+      for (const { row, payload } of models) await this.#sendModel(row, payload, receipt);
     } catch (thrown) {
       // A run or an experiment that was deleted is looked for, or made, anew at the next attempt.
       if (!toSmEdgeError(thrown).retryable) this.#runs.forget();
@@ -91,6 +109,16 @@ export class MlflowSender implements Sender {
     for (const chunk of chunks(metrics, MAX_METRICS_PER_BATCH)) {
       await this.#client.logBatch(run.info.run_id, { metrics: chunk });
     }
+  }
+
+  async #sendModel(row: OutboxRow, payload: ModelPayload, receipt: Receipt): Promise<void> {
+    try {
+      await this.#upload.send(payload);
+    } catch (thrown) {
+      if (!isRowFailure(thrown)) throw thrown;
+      return receipt.refuse(row, toSmEdgeError(thrown));
+    }
+    await receipt.confirm([row]);
   }
 
   async #sendEvent(row: OutboxRow, payload: EventPayload, receipt: Receipt): Promise<void> {

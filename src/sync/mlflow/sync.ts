@@ -4,13 +4,13 @@ import { type RetrySchedule, retryDelayMs } from '../../base/retry.js';
 import type { GatewayEvent } from '../../events/event.js';
 import type { OutboxDraft, OutboxLane } from '../../storage/outbox.js';
 import { SyncLoop } from '../loop.js';
-import type { MetricSummary, Sync, SyncDeps, SyncStatus } from '../part.js';
+import type { LearnedModel, MetricSummary, Sync, SyncDeps, SyncStatus } from '../part.js';
 import { Artifacts } from './artifacts.js';
 import { MlflowClient } from './client.js';
 import type { MlflowConfig } from './config.js';
 import { MlflowHttp } from './http.js';
 import { ModelPuller } from './models.js';
-import { eventDraft, metricsDraft, SINK } from './rows.js';
+import { eventDraft, metricsDraft, modelDraft, SINK } from './rows.js';
 import { RunDirectory } from './runs.js';
 import { MlflowSender } from './sender.js';
 
@@ -80,6 +80,12 @@ export class MlflowSync implements Sync {
         .inc({ sink: SINK }, skipped);
     }
     if (draft !== undefined) await this.#append(draft);
+  }
+
+  async enqueueModel(learned: LearnedModel): Promise<void> {
+    if (!this.#config.pushModels) return;
+    const { clock, identity } = this.#deps;
+    await this.#append(modelDraft(learned, identity().gatewayId, this.#lane(), clock.nowMs()));
   }
 
   /** Transmits at once what waits. */
