@@ -1,5 +1,6 @@
 import onnxProto from 'onnx-proto';
 import { SmEdgeError } from '../base/errors.js';
+import { MODEL_LIMITS } from './manifest-parts.js';
 
 const { onnx } = onnxProto;
 
@@ -12,6 +13,8 @@ const DOMAINS = new Set(['', 'ai.onnx', 'ai.onnx.ml']);
 const UNBOUNDED = new Set(['Loop', 'Scan']);
 const MAX_NODES = 20_000;
 const MAX_NESTING = 4;
+/** Integers of 64 bits, as the decoder gives them. */
+type Long = { toString(): string };
 
 type Graph = InstanceType<typeof onnx.GraphProto> | onnxProto.onnx.IGraphProto;
 
@@ -35,24 +38,44 @@ function checkGraph(graph: Graph, depth: number): void {
   if (depth > MAX_NESTING) throw refused('its graphs are nested too deep');
   const nodes = graph.node ?? [];
   if (nodes.length > MAX_NODES) throw refused(`it has ${nodes.length} nodes (at most ${MAX_NODES})`);
-  for (const tensor of graph.initializer ?? [])
-    if (
-      (tensor.externalData ?? []).length > 0 ||
-      tensor.dataLocation === onnx.TensorProto.DataLocation.EXTERNAL
-    )
-      throw refused(`its tensor ${tensor.name} lies in another file`);
+  for (const tensor of graph.initializer ?? []) checkTensor(tensor, `its tensor ${tensor.name}`);
+  for (const { values, indices, dims } of graph.sparseInitializer ?? []) {
+    for (const part of [values, indices])
+      if (part !== null && part !== undefined) checkTensor(part, `its sparse tensor ${part.name}`);
+    checkSize(dims, 'a sparse tensor');
+  }
   for (const node of nodes) {
     const operator = node.opType ?? '';
     if (!DOMAINS.has(node.domain ?? '')) throw refused(`it uses the operator ${node.domain}.${operator}`);
     if (UNBOUNDED.has(operator))
       throw refused(`it uses the operator ${operator}, whose duration has no bound`);
     for (const attribute of node.attribute ?? []) {
-      if ((attribute.t?.externalData ?? []).length > 0)
-        throw refused(`a tensor of its node ${node.name} lies in another file`);
+      for (const tensor of [attribute.t, ...(attribute.tensors ?? [])])
+        if (tensor !== null && tensor !== undefined) checkTensor(tensor, `a tensor of its node ${node.name}`);
       for (const inner of [attribute.g, ...(attribute.graphs ?? [])])
         if (inner !== null && inner !== undefined) checkGraph(inner, depth + 1);
     }
   }
+}
+
+function checkTensor(tensor: onnxProto.onnx.ITensorProto, named: string): void {
+  if (
+    (tensor.externalData ?? []).length > 0 ||
+    tensor.dataLocation === onnx.TensorProto.DataLocation.EXTERNAL
+  )
+    throw refused(`${named} lies in another file`);
+  checkSize(tensor.dims, named);
+}
+
+/** What a tensor says of its size is believed by whoever makes room for it. */
+function checkSize(dims: readonly (number | Long)[] | null | undefined, named: string): void {
+  let count = 1;
+  for (const dim of dims ?? []) {
+    const size = Number(dim);
+    if (!(size >= 0)) throw refused(`${named} has a dimension of ${size}`);
+    count *= size;
+  }
+  if (count > MODEL_LIMITS.modelBytes) throw refused(`${named} claims ${count} values`);
 }
 
 const refused = (why: string, cause?: unknown): SmEdgeError =>

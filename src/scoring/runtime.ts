@@ -80,14 +80,11 @@ export async function loadModel(bytes: Uint8Array, manifest: ModelManifest): Pro
   try {
     session = await InferenceSession.create(bytes, SESSION_OPTIONS);
   } catch (cause) {
-    throw new SmEdgeError(
-      'MODEL_CORRUPT',
-      `${key}: onnxruntime does not load model.onnx: ${firstLine((cause as Error).message)}`,
-      {
-        hint: 'Export the model again (opset 13 is known to every gateway) and register a new version.',
-        cause,
-      },
-    );
+    const message = firstLine((cause as Error).message);
+    throw new SmEdgeError('MODEL_CORRUPT', `${key}: onnxruntime does not load model.onnx: ${message}`, {
+      hint: loadHint(message),
+      cause,
+    });
   }
   try {
     const graph = checkShapes(manifest, session.inputMetadata, session.outputMetadata);
@@ -239,6 +236,15 @@ class SessionModel implements LoadedModel {
       );
     for (let row = 0; row < rows; row++) out[row * stride + at] = values[row * columns + column]!;
   }
+}
+
+/** What to do about what onnxruntime says. */
+function loadHint(message: string): string {
+  if (/opset/i.test(message))
+    return 'The model is newer than the onnxruntime of this gateway: export it with opset 13 of ai.onnx and 3 of ai.onnx.ml (target_opset of skl2onnx and onnxmltools, opset_version of torch.onnx.export), or update the gateway.';
+  if (/not a registered function|Could not find an implementation|NOT_IMPLEMENTED/i.test(message))
+    return 'An operator or its number type is not known to this gateway: export in float32 with opset 13 and without operators of a vendor.';
+  return 'Export the model again (opset 13 is known to every gateway) and register a new version.';
 }
 
 /**
