@@ -138,7 +138,7 @@ describe('export', () => {
     expect(
       lines(join(to, 'features', `${VIBRATION}.csv`)).map((line) => line.replace(/^[^,]*,/, '')),
     ).toEqual(expect.arrayContaining(['durationS,kurtosis,rms', '0.08,3,0.5', '0.08,3.1,']));
-    expect(lines(join(to, 'scores', `${VIBRATION}.csv`))[1]).toMatch(/,"pump, ""new""",2,0.25,1,true,,c$/);
+    expect(lines(join(to, 'scores', `${VIBRATION}.csv`))[1]).toMatch(/,"pump, ""new""",2,0.25,1,true,,c,$/);
     const hours = lines(join(to, 'aggregates', `${TEMPERATURE}.csv`)).slice(1);
     expect(hours).toHaveLength(Math.ceil(ROWS / 3_600));
     expect(hours[0]).toMatch(new RegExp(`^${new Date(START_MS).toISOString()},3600,degC,3600,`));
