@@ -19,6 +19,8 @@ import { Learning } from './pipeline/commissioning/learning.js';
 import { type Desks, openDesks } from './pipeline/desks.js';
 import { Housekeeping } from './pipeline/housekeeping.js';
 import { LivePipeline } from './pipeline/live.js';
+import { healthPoint, MachineHealth } from './pipeline/machine-health.js';
+import { machineViews } from './pipeline/machine-views.js';
 import { MachineRegistry } from './pipeline/machines.js';
 import { OperatingStates } from './pipeline/operating-states.js';
 import { PointBoard } from './pipeline/point-board.js';
@@ -80,6 +82,7 @@ export class Gateway {
   readonly board = new PointBoard();
   readonly #machines: MachineRegistry;
   readonly #states: OperatingStates;
+  readonly #machineHealth = new MachineHealth(this.metrics);
   #config: GatewayConfig;
   #configHash: string;
   #running: Running | undefined;
@@ -197,7 +200,10 @@ export class Gateway {
     return {
       timeMs: this.#clock.nowMs(),
       sources: this.#running?.sources.views() ?? [],
-      machines: this.board.machines((machine) => this.#machines.classOf(machine)),
+      machines: machineViews(
+        { board: this.board, machines: this.#machines, states: this.#states, health: this.#machineHealth },
+        this.#clock.nowMs(),
+      ),
       alarms: this.#running?.desks.alarms.list() ?? [],
       learning: this.#running?.desks.learning.commissioning.views() ?? [],
     };
@@ -287,6 +293,7 @@ export class Gateway {
       board: this.board,
       machines: this.#machines,
       states: this.#states,
+      health: this.#machineHealth,
       config: config.analysis,
       learning: () => learning,
       seasons: await learnedSeasons(store),
@@ -344,6 +351,8 @@ export class Gateway {
     await models.restore(this.#config.sync.mlflow?.models ?? []);
     alarms.restore(await store.alarmStates());
     await housekeeping.restoreLearned();
+    const series = this.#config.machines.map(({ id }) => healthPoint(id));
+    this.#machineHealth.restore(await store.lastReadings(series));
     await desks.learning.restore();
   }
 

@@ -10,6 +10,7 @@ import { commissioningRoutes } from './commissioning.js';
 import { eventRoutes } from './events.js';
 import { ingestRoutes } from './ingest.js';
 import { liveRoutes } from './live.js';
+import { machineRoutes } from './machines.js';
 import { pointRoutes } from './points.js';
 import { createApi } from './server.js';
 import { writeRoutes } from './writes.js';
@@ -33,6 +34,7 @@ export const createGatewayApi = (
       commissioningRoutes(gateway),
       caseRoutes(gateway),
       pointRoutes(gateway),
+      machineRoutes(gateway),
       liveRoutes({
         clock: systemClock,
         board: gateway.board,

@@ -70,7 +70,7 @@ function machineLines(machine: MachineView): string[] {
   const lead = machine.points.filter(isLead);
   const others = machine.points.filter((point) => !isLead(point));
   return [
-    `  ${machine.id.padEnd(12)} ${machine.class.padEnd(7)} ${health}`,
+    `  ${machine.id.padEnd(12)} ${machine.class.padEnd(7)} ${health}${machine.operating === undefined ? '' : `  ${machine.operating.state}`}`,
     ...lead.map(leadLine),
     ...pairs(others.map(otherCell)),
   ];

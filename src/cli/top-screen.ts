@@ -1,5 +1,5 @@
 import type { HealthReport } from '../base/health.js';
-import type { GatewaySnapshot, PointView, SourceView } from '../pipeline/snapshot.js';
+import type { GatewaySnapshot, MachineView, PointView, SourceView } from '../pipeline/snapshot.js';
 
 /** The whole gateway on one screen, as text: a pure function of two snapshots. */
 
@@ -23,6 +23,7 @@ export function renderTop(now: TopSnapshot, before: TopSnapshot | undefined, siz
       .slice(0, 5)
       .map(({ severity, point, state, message }) => `! ${severity} ${point} ${state}: ${message}`),
     ...now.learning.slice(0, 4).map(({ point, message }) => `  learning ${point}: ${message}`),
+    ...now.machines.flatMap((machine) => machineLine(machine, now.timeMs)),
     'POINT                                        VALUE           AGE  QUALITY             SCORE',
   ];
   // What is wrong first: on a small screen the rest may fall off its lower edge.
@@ -62,6 +63,27 @@ function sourceLine(source: SourceView, now: TopSnapshot, before: TopSnapshot | 
     `${since}${source.reason === '' ? '' : `, ${source.reason}`}`,
   ]);
 }
+
+/** A machine of which more is known than its points tell: its state, its index where that is old or low, and why. */
+function machineLine(
+  { id, health, healthTimeMs, operating, pulls = [] }: MachineView,
+  nowMs: number,
+): string[] {
+  const ageS = healthTimeMs === undefined ? 0 : (nowMs - healthTimeMs) / 1000;
+  if (operating === undefined && pulls.length === 0) return [];
+  const index =
+    typeof health === 'number'
+      ? `health ${health.toFixed(2)}${ageS > OLD_S ? ` of ${duration(ageS)} ago` : ''}`
+      : 'not judged yet';
+  const since =
+    typeof operating?.sinceMs === 'number' ? ` for ${duration((nowMs - operating.sinceMs) / 1000)}` : '';
+  const state = operating === undefined ? '' : `  ${operating.state}${since}`;
+  const why = pulls.length === 0 ? '' : `  by ${pulls.map(({ point }) => point).join(', ')}`;
+  return [`MACHINE ${id}  ${index}${state}${why}`];
+}
+
+/** An index that is older than this is marked with its age, seconds. */
+const OLD_S = 120;
 
 const urgency = ({ quality, score, threshold }: PointView): number =>
   (quality === 'bad' ? 2 : quality === 'uncertain' ? 1 : 0) +

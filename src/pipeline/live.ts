@@ -1,6 +1,5 @@
 import type { AlarmEngine, AlarmTransition } from '../alarms/engine.js';
 import type { Clock } from '../base/clock.js';
-import { withDeadline } from '../base/deadline.js';
 import { toErrorRecord, toSmEdgeError } from '../base/errors.js';
 import type { NewId } from '../base/ids.js';
 import type { Logger } from '../base/logger.js';
@@ -19,11 +18,12 @@ import type { Store } from '../storage/store.js';
 import type { AnalysisClient } from './analysis/client.js';
 import type { Announcer } from './announcer.js';
 import type { Anomalies } from './anomalies.js';
-import type { Assessor } from './assessor.js';
+import type { Assessment, Assessor } from './assessor.js';
 import { type CaptureCause, Captures } from './captures.js';
 import { type AnalysisWindow, Channel } from './channel.js';
 import type { Learning } from './commissioning/learning.js';
 import { countReadings, type LiveMetrics, liveMetrics } from './live-metrics.js';
+import type { MachineHealth } from './machine-health.js';
 import { analysisSpecOf, type MachineRegistry, type PointContext } from './machines.js';
 import type { OperatingStates, StateChange } from './operating-states.js';
 import type { PointBoard } from './point-board.js';
@@ -31,6 +31,7 @@ import { PointRings } from './point-rings.js';
 import { scoreRow } from './score-row.js';
 import { signalDocument } from './signal-document.js';
 import { Trends } from './trends.js';
+import { UnderWay } from './under-way.js';
 
 export interface LiveDeps {
   readonly clock: Clock;
@@ -41,6 +42,7 @@ export interface LiveDeps {
   readonly analysis: AnalysisClient;
   readonly assessor: Assessor;
   readonly states: OperatingStates;
+  readonly health: MachineHealth;
   readonly alarms: AlarmEngine;
   readonly anomalies: Anomalies;
   readonly announcer: Announcer;
@@ -83,7 +85,7 @@ const STOP_TIMEOUT_MS = 3_000;
 export class LivePipeline implements IntakeSink {
   readonly #deps: LiveDeps;
   readonly #tracks = new Map<string, Track>();
-  readonly #underWay = new Set<Promise<unknown>>();
+  readonly #underWay: UnderWay;
   readonly #counters: LiveMetrics['counters'];
   readonly #rings: PointRings;
   readonly #lines = new TravellingLines();
@@ -96,6 +98,7 @@ export class LivePipeline implements IntakeSink {
 
   constructor(deps: LiveDeps) {
     this.#deps = deps;
+    this.#underWay = new UnderWay(deps.clock, deps.logger);
     const { metrics, config, store } = deps;
     this.#trends = new Trends(config.trends, deps.seasons);
     const { before, after } = config.capture;
@@ -128,13 +131,8 @@ export class LivePipeline implements IntakeSink {
   /** Begins no more windows; resolves when those under way are done, or after the deadline. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    this.#follow(this.captures.stop());
-    const settled = async () => {
-      while (this.#underWay.size > 0) await Promise.allSettled([...this.#underWay]);
-    };
-    await withDeadline(this.#deps.clock, 'end of the analysis', STOP_TIMEOUT_MS, settled()).catch(() => {
-      this.#deps.logger.warn({ underWay: this.#underWay.size }, 'windows under way are given up');
-    });
+    this.#underWay.follow(this.captures.stop());
+    await this.#underWay.settled(STOP_TIMEOUT_MS);
   }
 
   /** Takes up what is known of the machines now: a point whose machine, speed or bearing changed is begun anew. */
@@ -168,11 +166,11 @@ export class LivePipeline implements IntakeSink {
   }
 
   #scoreReading({ point, timeMs, value }: Reading, correlationOf: () => string): void {
-    const { alarms, anomalies, assessor, board, states } = this.#deps;
+    const { alarms, anomalies, assessor, states } = this.#deps;
     const at = states.over(point, timeMs, timeMs);
     const assessment = assessor.reading(point, value, { timeMs, at, tells: states.isTeller(point) });
     const { worst } = assessment;
-    board.assessed(point, timeMs, assessment);
+    this.#assessed(point, timeMs, assessment);
     if (worst === undefined) return;
     // Scores of scalars are stored when they say something: a year of "usual" wears the flash for nothing.
     if (worst.anomalous) this.#save({ scores: [scoreRow(point, timeMs, worst, correlationOf())] });
@@ -191,6 +189,18 @@ export class LivePipeline implements IntakeSink {
     if (transitions.length > 0) this.#announce(transitions, correlationOf(), anomalies.causeOf(point));
   }
 
+  /** What was said of a point is shown, and counts for its machine: whose index is a point that alarms can name. */
+  #assessed(point: string, timeMs: number, assessment: Assessment): void {
+    const { board, health, newId, alarms } = this.#deps;
+    board.assessed(point, timeMs, assessment);
+    const index = health.assessed(point, timeMs, assessment);
+    if (index === undefined) return;
+    board.reading(index);
+    this.#save({ readings: [index] });
+    const transitions = [...alarms.evaluateReading(index), ...this.#followTrend(index)];
+    if (transitions.length > 0) this.#announce(transitions, newId());
+  }
+
   /** The machine went to another state: alarms may count in it, or not. */
   #stateChanged(changes: readonly StateChange[]): void {
     for (const { machine, state, timeMs } of changes) {
@@ -203,7 +213,7 @@ export class LivePipeline implements IntakeSink {
     this.#captureMachine(transitions, correlationId);
     const announced = this.#deps.announcer.transitions(transitions, correlationId, causationId);
     this.#announced.push(announced);
-    this.#follow(announced);
+    this.#underWay.follow(announced);
   }
 
   /** Slope and rate are points that alarms can name; they have no trends and scores of their own. */
@@ -227,7 +237,7 @@ export class LivePipeline implements IntakeSink {
   }
 
   #capture(track: Track, cause: CaptureCause): void {
-    this.#follow(this.captures.begin(track.channel, cause, track.stored));
+    this.#underWay.follow(this.captures.begin(track.channel, cause, track.stored));
   }
 
   #takeBlock(block: SampleBlock, stored: boolean): void {
@@ -246,7 +256,7 @@ export class LivePipeline implements IntakeSink {
     if (!continued) this.#counters.gaps.inc();
     this.#deps.anomalies.quality(block.point, continued ? block.quality : 'uncertain');
     const captured = this.captures.advance(track.channel);
-    if (captured !== undefined) this.#follow(captured);
+    if (captured !== undefined) this.#underWay.follow(captured);
     this.#next(track);
   }
 
@@ -284,7 +294,7 @@ export class LivePipeline implements IntakeSink {
     const window = track.channel.takeWindow();
     if (window === undefined) return;
     track.busy = true;
-    this.#follow(
+    this.#underWay.follow(
       this.#analyse(track, window).finally(() => {
         track.busy = false;
         this.#next(track);
@@ -317,7 +327,7 @@ export class LivePipeline implements IntakeSink {
       });
       const seen = (confirmed: boolean) =>
         this.#deps.learning?.().onWindow({ context, timeMs, durationMs, features, confirmed, state: at });
-      board.assessed(point, timeMs, assessment);
+      this.#assessed(point, timeMs, assessment);
       if (worst === undefined) return seen(false);
 
       if (worst.anomalous) await this.#diagnose(track, features);
@@ -375,21 +385,10 @@ export class LivePipeline implements IntakeSink {
 
   /** Stores what nobody waits for; what the store does not take is counted. */
   #save(batch: Parameters<Store['write']>[0]): void {
-    this.#follow(
+    this.#underWay.follow(
       this.#deps.store.save(batch).catch((thrown) => {
         this.#counters.unsaved.inc({ code: toSmEdgeError(thrown).code });
       }),
     );
-  }
-
-  #follow(work: Promise<unknown>): void {
-    const followed: Promise<void> = work
-      .catch((thrown) =>
-        this.#deps.logger.error({ error: toErrorRecord(thrown) }, 'an event could not be published'),
-      )
-      .then(() => {
-        this.#underWay.delete(followed);
-      });
-    this.#underWay.add(followed);
   }
 }

@@ -1,5 +1,6 @@
 import type { PartHealth } from '../base/health.js';
 import type { Quality, QualityReason } from '../signals/quality.js';
+import type { StateView } from './operating-states.js';
 
 /** What the daemon is doing right now: for the demo's screen, `status` and, later, the console. */
 export interface GatewaySnapshot {
@@ -31,9 +32,15 @@ export interface SourceView extends PartHealth {
 export interface MachineView {
   readonly id: string;
   readonly class: string;
-  /** 1 is healthy, 0.5 is at the threshold; undefined until something has been scored. */
+  /** 1 is healthy, 0.5 is at the threshold of its worst point; undefined until something has been scored. */
   readonly health: number | undefined;
   readonly points: readonly PointView[];
+  /** When it was last judged: a machine that stands still keeps its last index. */
+  readonly healthTimeMs?: number;
+  /** The points that pull the index down, the strongest first. */
+  readonly pulls?: readonly { readonly point: string; readonly index: number }[];
+  /** Where the machine has more than one operating state. */
+  readonly operating?: StateView;
 }
 
 export interface PointView {
