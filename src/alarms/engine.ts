@@ -105,7 +105,7 @@ export class AlarmEngine {
 
   /** The machine is in another operating state. */
   evaluateState(machine: string, state: string, timeMs: number): readonly AlarmTransition[] {
-    return this.#gate(this.#gates.onState(machine, state), timeMs);
+    return this.#gate(this.#gates.onState(machine, state, timeMs), timeMs);
   }
 
   /** The worst score of a window or reading, and its diagnosis where there is one. */
@@ -259,7 +259,10 @@ export class AlarmEngine {
     this.#byPoint.set(point, instances);
     for (const instance of instances) {
       if (instance.config.missing !== undefined) this.#timed.add(instance);
-      this.#gates.add(instance, machine);
+      const shutMs = this.#gates.add(instance, machine);
+      if (shutMs === undefined) continue;
+      const shut: AlarmInput = { kind: 'suppress', suppressor: 'operating-state', timeMs: shutMs };
+      instance.state = transition(instance.state, shut, rulesOf(instance.config));
     }
     return instances;
   }

@@ -2,12 +2,16 @@
 const TOLERATED_MS = 5_000;
 /** The least delay of this time and the one before it counts: a clock that is set right is believed after that. */
 const SLOT_MS = 600_000;
+/** A clock is called late only once every value of this time was: what was held back comes in one go, milliseconds. */
+const LATE_AFTER_MS = 60_000;
 const MAX_POINTS = 10_000;
 
 interface Least {
   slot: number;
   now: number;
   before: number;
+  readonly firstMs: number;
+  lastMs: number;
 }
 
 /**
@@ -24,9 +28,13 @@ export class ClockSkew {
     const least = this.#points.get(point);
     if (least === undefined) {
       if (this.#points.size < MAX_POINTS)
-        this.#points.set(point, { slot, now: delayMs, before: Number.POSITIVE_INFINITY });
+        this.#points.set(point, {
+          ...{ slot, now: delayMs, before: Number.POSITIVE_INFINITY },
+          ...{ firstMs: nowMs, lastMs: nowMs },
+        });
       return;
     }
+    least.lastMs = nowMs;
     if (slot !== least.slot) {
       least.before = slot === least.slot + 1 ? least.now : Number.POSITIVE_INFINITY;
       least.now = delayMs;
@@ -39,6 +47,7 @@ export class ClockSkew {
     const least = this.#points.get(point);
     if (least === undefined) return 0;
     const skewMs = Math.min(least.now, least.before);
-    return Math.abs(skewMs) <= TOLERATED_MS ? 0 : skewMs;
+    if (Math.abs(skewMs) <= TOLERATED_MS) return 0;
+    return skewMs > 0 && least.lastMs - least.firstMs < LATE_AFTER_MS ? 0 : skewMs;
   }
 }

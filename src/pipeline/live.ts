@@ -112,9 +112,13 @@ export class LivePipeline implements IntakeSink {
   async analyse({ readings = [], blocks = [] }: SignalBatch, stored: boolean): Promise<void> {
     this.#announced = [];
     const nowMs = this.#deps.clock.nowMs();
-    // What tells the state of the machine, before what is judged by it.
-    for (const reading of readings) this.#stateChanged(this.#deps.states.reading(reading, nowMs));
-    for (const reading of readings) this.#takeReading(reading);
+    let told = 0;
+    for (const reading of readings) {
+      // What tells the state of the machine at this time, before what is judged by it.
+      while (told < readings.length && readings[told]!.timeMs <= reading.timeMs)
+        this.#stateChanged(this.#deps.states.reading(readings[told++]!, nowMs));
+      this.#takeReading(reading);
+    }
     countReadings(this.#counters, readings);
     for (const block of blocks) this.#takeBlock(block, stored);
     if (this.#announced.length > 0) await Promise.allSettled(this.#announced);
