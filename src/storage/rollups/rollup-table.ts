@@ -31,8 +31,10 @@ export class RollupTable {
       all: db.prepare<[number, number, number, number], RollupRecord>(
         'SELECT stats, sketches FROM rollups WHERE series_id = ? AND level = ? AND slot BETWEEN ? AND ? ORDER BY slot',
       ),
+      // Not REPLACE: it puts the row to the end and leaves a hole where it was, in a page that is never filled again.
       put: db.prepare(
-        'INSERT OR REPLACE INTO rollups (series_id, level, slot, stats, sketches) VALUES (?, ?, ?, ?, ?)',
+        `INSERT INTO rollups (series_id, level, slot, stats, sketches) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET stats = excluded.stats, sketches = excluded.sketches`,
       ),
       oldest: db.prepare<[number, number], Pick<RollupRecord, 'stats'>>(
         'SELECT stats FROM rollups WHERE series_id = ? AND level = ? ORDER BY slot LIMIT 1',
