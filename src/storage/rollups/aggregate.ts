@@ -87,10 +87,12 @@ function ofSeries(
   const sealed =
     level === undefined
       ? rawStats(store, series.id, alignedUs, alignedEndUs, widthUs, withSketches)
-      : store.rollups.read(series.id, level, alignedUs, alignedEndUs, withSketches);
+      : withSketches
+        ? widen(store.rollups.read(series.id, level, alignedUs, alignedEndUs, true), widthUs)
+        : store.rollups.readWide(series.id, level, alignedUs, alignedEndUs, widthUs);
   const tail = between(tailNotInChunks(store, series), alignedUs, alignedEndUs);
   const fresh = rowCount(tail) === 0 ? [] : summarise(tail, widthUs, withSketches);
-  const all = merged(widen(sealed, widthUs), fresh);
+  const all = merged(sealed, fresh);
   return answer(series.detail, level?.name ?? 'raw', widthUs, all, quantiles);
 }
 

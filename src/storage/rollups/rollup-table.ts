@@ -4,7 +4,7 @@ import { type Columns, decodeChunk, encodeChunk } from '../codec/chunk.js';
 import type { SqliteDatabase } from '../sqlite.js';
 import { LEVELS, type Level, slotOf } from './levels.js';
 import { EMPTY_SKETCH, readSketch, reduced, type Sketch, writeSketch } from './sketch.js';
-import { mergeStats, type Stats, summarise, widen } from './stats.js';
+import { mergeStats, type Stats, summarise, Widener, widen } from './stats.js';
 
 interface RollupRecord {
   readonly stats: Uint8Array;
@@ -66,6 +66,20 @@ export class RollupTable {
       .filter((stats) => stats.fromUs >= fromUs && stats.fromUs < toUs);
   }
 
+  /** The same in buckets of a width, without sketches. */
+  readWide(seriesId: number, level: Level, fromUs: number, toUs: number, widthUs: number): readonly Stats[] {
+    const widener = new Widener(widthUs);
+    const records = this.#sql.figures.all(seriesId, level.number, slotOf(level, fromUs), slotOf(level, toUs));
+    for (const { stats } of records) {
+      try {
+        widener.add(figureColumns(stats), fromUs, toUs);
+      } catch {
+        this.damaged++;
+      }
+    }
+    return widener.finish();
+  }
+
   /** Start of the oldest bucket of a level; undefined where there is none. */
   oldestUs(seriesId: number, level: Level): number | undefined {
     const oldest = this.#sql.oldest.get(seriesId, level.number);
@@ -112,21 +126,38 @@ function encodeFigures(stats: readonly Stats[]): Uint8Array {
   });
 }
 
-function decodeFigures(bytes: Uint8Array): Stats[] {
+function figureColumns(bytes: Uint8Array) {
   const { timesUs, doubles } = decodeChunk(bytes);
-  const [count, min, max, mean, m2, last, lastUs, good, uncertain, bad] = doubles;
-  return Array.from(timesUs, (fromUs, i) => ({
+  const [count, min, max, mean, m2, last, lastUs, good, uncertain, bad] = doubles as Float64Array[];
+  return {
+    fromUs: timesUs,
+    count: count!,
+    min: min!,
+    max: max!,
+    mean: mean!,
+    m2: m2!,
+    last: last!,
+    lastUs: lastUs!,
+    good: good!,
+    uncertain: uncertain!,
+    bad: bad!,
+  };
+}
+
+function decodeFigures(bytes: Uint8Array): Stats[] {
+  const { fromUs: starts, ...figures } = figureColumns(bytes);
+  return Array.from(starts, (fromUs, i) => ({
     fromUs,
-    count: count![i]!,
-    min: min![i]!,
-    max: max![i]!,
-    mean: mean![i]!,
-    m2: m2![i]!,
-    last: last![i]!,
-    lastUs: lastUs![i]! + fromUs,
-    good: good![i]!,
-    uncertain: uncertain![i]!,
-    bad: bad![i]!,
+    count: figures.count[i]!,
+    min: figures.min[i]!,
+    max: figures.max[i]!,
+    mean: figures.mean[i]!,
+    m2: figures.m2[i]!,
+    last: figures.last[i]!,
+    lastUs: figures.lastUs[i]! + fromUs,
+    good: figures.good[i]!,
+    uncertain: figures.uncertain[i]!,
+    bad: figures.bad[i]!,
     sketch: EMPTY_SKETCH,
   }));
 }
