@@ -44,19 +44,32 @@ function split(all, isTraining, withoutLabel) {
   );
   const classifier = fitFaultClassifier(
     features,
-    training.map((of) => ({ label: of.label, z: z(of) })),
+    training.map((of) => ({
+      label: of.label,
+      z: z(of),
+      windows: of.windows.slice(0, 8).map((window) => applyScaler(scaler, window)),
+    })),
     healthy.map((row) => applyScaler(scaler, row)),
   );
-  const named = tested.map((of) => {
-    const probabilities = classify(classifier, z(of));
-    return { label: of.label, named: classifier.labels[probabilities.indexOf(Math.max(...probabilities))] };
-  });
+  const nameOf = (at) => {
+    const probabilities = classify(classifier, at);
+    return classifier.labels[probabilities.indexOf(Math.max(...probabilities))];
+  };
+  const named = tested.map((of) => ({ label: of.label, named: nameOf(z(of)) }));
+  const windows = tested.flatMap((of) =>
+    of.windows.map((window) => ({ label: of.label, named: nameOf(applyScaler(scaler, window)) })),
+  );
+  const rightly = windows.filter((of) => of.named === of.label).length / windows.length;
   const known = named.filter((of) => of.named !== 'unknown');
   return {
     cases: training.length,
     tested: tested.length,
     named: known.length,
     right: known.filter((of) => of.named === of.label).length,
+    windowsNamedRightly: Number(rightly.toFixed(3)),
+    windowsUnknown: Number(
+      (windows.filter((of) => of.named === 'unknown').length / windows.length).toFixed(3),
+    ),
     leaveOneOut: Number(classifier.accuracy.toFixed(3)),
   };
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { SmEdgeError } from '../base/errors.js';
+import type { ModelManifest } from '../scoring/manifest.js';
 import type { ModelStore } from '../scoring/model-store.js';
 import type { Scorer } from '../scoring/scorer.js';
 import { catalogueOf, type ModelsConfig } from '../scoring/selection.js';
@@ -57,6 +58,7 @@ export class ModelsInUse {
   /** Slot to the key that was in use before: windows under way still ask for it. */
   readonly #former = new Map<string, string>();
   #config: ModelsConfig;
+  #manifests: ReadonlyMap<string, ModelManifest> = new Map();
 
   constructor(
     store: ModelStore,
@@ -137,6 +139,11 @@ export class ModelsInUse {
     await this.#apply();
   }
 
+  /** Of a model that is here, by `NAME/VERSION`. */
+  manifestOf(key: string): ModelManifest | undefined {
+    return this.#manifests.get(key);
+  }
+
   /** The model of points that no rule names: events and figures without a model of their own go by it. */
   async defaultModel(): Promise<LocalModel> {
     const { default: reference } = this.#config;
@@ -155,6 +162,7 @@ export class ModelsInUse {
   async #apply(): Promise<void> {
     const { models, broken } = await this.#store.list();
     this.#faults.reset(broken);
+    this.#manifests = new Map(models.map(({ key, manifest }) => [key, manifest]));
     const aliases = this.#slots
       .map((slot) => this.#activations.get(slot))
       .filter((activation) => activation !== undefined)

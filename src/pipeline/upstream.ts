@@ -105,7 +105,8 @@ export class Upstream {
       name: 'mlflow',
       handler: async (event) => {
         await this.#sync.enqueueEvent(event);
-        if (event.type === 'RetrainCompleted') await this.#pushModel(event);
+        if (event.type === 'RetrainCompleted' && event.payload.outcome !== 'kept')
+          await this.#pushModel(event);
       },
     });
     try {

@@ -44,7 +44,8 @@ export class PostedMachine {
       const t = i / RATE_HZ;
       const knock = this.knocksHz > 0 && (t * this.knocksHz) % 1 < 0.01 ? 3 : 0;
       const turn = 0.3 * Math.sin(2 * Math.PI * 24.5 * t) + 0.1 * Math.sin(2 * Math.PI * 49 * t);
-      return this.level * load * (turn + (0.1 + knock) * gaussian(this.#random));
+      const ring = knock * Math.sin(2 * Math.PI * 500 * t);
+      return this.level * load * (turn + ring + 0.1 * gaussian(this.#random));
     });
     const block = {
       point: this.point,

@@ -35,6 +35,7 @@ export interface CaseMemoryDeps {
 const MAX_CASES = 1_000;
 /** Windows that a case is made of at most: the beginning of what a person named. */
 const MAX_WINDOWS = 500;
+const EXAMPLES = 8;
 const MAX_EVENTS = 10_000;
 /** Of a true alarm without end only so much is taken, milliseconds. */
 const LONGEST_MS = 86_400_000;
@@ -155,6 +156,9 @@ export class CaseMemory {
       ...{ fromMs: span.fromMs, toMs, alarm: span.alarm, by: span.by },
       windows: rows.length,
       features: medianRow(rows),
+      examples: Array.from({ length: Math.min(EXAMPLES, rows.length) }, (_, i) => ({
+        ...rows[Math.floor((i * rows.length) / Math.min(EXAMPLES, rows.length))]!.features,
+      })),
     };
   }
 

@@ -24,6 +24,8 @@ const caseSchema = z.object({
   /** Windows that it is the median of. */
   windows: z.number().int().positive(),
   features: vector,
+  /** Some of the windows, evenly chosen. */
+  examples: z.array(vector).max(16).default([]),
 });
 
 /** A fault that a person named, as the features of its point were while it stood. */

@@ -114,9 +114,9 @@ export class FaultNaming {
     const memory = this.#deps.cases();
     const healthy = memory.healthyOf(point);
     const { machineClass, quantity } = machines.contextOf(point);
-    const cases = memory.of(machineClass, quantity).flatMap(({ point: at, label, features }) => {
+    const cases = memory.of(machineClass, quantity).flatMap(({ point: at, label, features, examples }) => {
       const there = memory.healthyOf(at);
-      return there === undefined ? [] : [{ label, features, scaler: there.scaler }];
+      return there === undefined ? [] : [{ label, features, examples, scaler: there.scaler }];
     });
     const enough = cases.some(({ label }) => cases.filter((of) => of.label === label).length >= LEAST_CASES);
     if (healthy === undefined || !enough) return;

@@ -6,6 +6,7 @@ import type { Logger } from '../../base/logger.js';
 import type { Metrics } from '../../base/metrics.js';
 import type { Diagnosis } from '../../diagnosis/diagnose.js';
 import type { EventType } from '../../events/event.js';
+import type { DriftReference } from '../../scoring/drift.js';
 import type { CommissioningConfig } from '../../scoring/learning/config.js';
 import { matches } from '../../scoring/selection.js';
 import { pointParts } from '../../signals/point.js';
@@ -14,12 +15,14 @@ import type { Announcer } from '../announcer.js';
 import type { MachineRegistry } from '../machines.js';
 import type { PointBoard } from '../point-board.js';
 import type { LearningView } from '../snapshot.js';
-import { held, observe, type SeenWindow } from './observe.js';
+import { DriftWatch } from './drift-watch.js';
+import { afterError, held, observe, type SeenWindow } from './observe.js';
 import {
   type CommissioningRecord,
   documentsOf,
   healthySum,
   isOpen,
+  newRecord,
   parseRecord,
   RECORD_PREFIX,
 } from './record.js';
@@ -37,6 +40,8 @@ export interface CommissioningDeps {
   readonly board: Pick<PointBoard, 'points' | 'point'>;
   readonly diagnose: (point: string) => Promise<Diagnosis | undefined>;
   readonly retraining: Retraining;
+  /** Distributions of the inputs of a model in use, by `NAME/VERSION`. */
+  readonly histogramsOf: (model: string) => DriftReference | undefined;
   readonly config: CommissioningConfig;
 }
 
@@ -52,8 +57,6 @@ const SAVE_MS = 60_000;
 const MAX_POINTS = 1_000;
 /** A diagnosis with less confidence holds nothing up. */
 const LEAST_CONFIDENCE = 0.5;
-/** Where the store has less healthy time than was counted (labels that came later), so much more is waited for. */
-const LEAST_EXTENSION_MS = 10 * 60_000;
 const DIAGNOSE_AFTER = 30;
 
 /** Learning of points while the daemon runs: it counts healthy hours, has them learned, and takes the model into use. */
@@ -62,6 +65,7 @@ export class Commissioning {
   readonly #records = new Map<string, CommissioningRecord>();
   readonly #dirty = new Set<string>();
   readonly #lastMs = new Map<string, number>();
+  readonly #drift = new DriftWatch();
   readonly #trained;
   #config: CommissioningConfig;
   #timer: Timer | undefined;
@@ -131,6 +135,7 @@ export class Commissioning {
   window(window: SeenWindow): void {
     const { point, timeMs, durationMs } = window;
     const record = this.#records.get(point);
+    if (record?.state === 'in-use') this.#watchDrift(record, window);
     if (record?.state !== 'collecting') return;
     const lastMs = this.#lastMs.get(point) ?? Number.NEGATIVE_INFINITY;
     this.#lastMs.set(point, timeMs);
@@ -143,9 +148,10 @@ export class Commissioning {
     if (next.state === 'held') this.#follow(this.#askFor(next));
   }
 
-  /** Whether windows of the point are counted. */
-  isCollecting(point: string): boolean {
-    return this.#records.get(point)?.state === 'collecting';
+  /** Whether windows of the point are wanted: they are counted, or watched for drift. */
+  wants(point: string): boolean {
+    const state = this.#records.get(point)?.state;
+    return state === 'collecting' || (state === 'in-use' && this.#config.retrain.drift !== undefined);
   }
 
   /**
@@ -219,21 +225,23 @@ export class Commissioning {
     return done;
   }
 
+  #watchDrift(record: CommissioningRecord, { state, trouble, timeMs, features }: SeenWindow): void {
+    const { model, point } = record;
+    const limit = this.#config.retrain.drift;
+    if (limit === undefined || model === undefined || state === undefined || trouble !== undefined) return;
+    const key = `${model.name}/${model.version}`;
+    const reference = () => this.#deps.histogramsOf(key);
+    const psi = this.#drift.add(point, key, timeMs, features, reference);
+    if (psi !== undefined && psi >= limit) this.#put({ ...record, driftSinceMs: timeMs });
+  }
+
   async #begin(point: string, by: string, neededMs: number): Promise<CommissioningRecord> {
     const nowMs = this.#deps.clock.nowMs();
     const known = this.#records.get(point);
     if (known === undefined && this.#records.size >= MAX_POINTS)
       throw new SmEdgeError('COMMISSIONING_FULL', `${MAX_POINTS} points are learned already`);
     this.#lastMs.delete(point);
-    return this.#change({
-      format: 'sm-edge-commissioning/1',
-      ...{ point, by, neededMs, machine: pointParts(point).machine, state: 'collecting' },
-      ...{ startedMs: nowMs, sinceMs: nowMs, healthyMs: {}, leftOutMs: {}, windows: 0, inZoneD: 0 },
-      ...{ diagnosed: false, says: '' },
-      ...(known?.model === undefined ? {} : { model: known.model }),
-      ...(known?.learnedMs === undefined ? {} : { learnedMs: known.learnedMs }),
-      ...(known?.former === undefined ? {} : { former: known.former }),
-    });
+    return this.#change(newRecord(point, by, neededMs, nowMs, known));
   }
 
   /** Changes state, which is on disk and told when this resolves. */
@@ -340,16 +348,7 @@ export class Commissioning {
       await this.#askFor(held(record, this.#deps.clock.nowMs(), error.message));
       return;
     }
-    const hint = error.hint === undefined ? '' : `. ${error.hint}`;
-    const extended = error.retryable || error.code === 'TRAINING_TOO_FEW';
-    const next: CommissioningRecord = extended
-      ? {
-          ...record,
-          state: 'collecting',
-          neededMs: healthySum(record) + Math.max(LEAST_EXTENSION_MS, 0.1 * record.neededMs),
-          says: `${error.message}: it takes longer`,
-        }
-      : { ...record, state: 'failed', says: `${error.message}${hint}` };
+    const next = afterError(record, error);
     await this.#change(next, 'RetrainFailed', { code: error.code, message: `${record.point}: ${next.says}` });
   }
 

@@ -1,5 +1,6 @@
 import { formatDuration } from '../../base/duration.js';
 import { SmEdgeError } from '../../base/errors.js';
+import type { FeatureVector } from '../../features/spec.js';
 import type { MachineSize } from '../../features/zones.js';
 import { commonFeatures } from '../../scoring/learning/scaler.js';
 import { LEAST_ROWS } from '../../scoring/learning/train-detector.js';
@@ -27,6 +28,8 @@ export interface StoreLearning {
   readonly gatewayId: string;
   /** ISO 8601. */
   readonly createdAt: string;
+  /** Share of the rows, the last ones, that is held out of the training. */
+  readonly heldOut?: number;
   /** File in which finished trials are kept. */
   readonly checkpoint: string;
 }
@@ -40,6 +43,8 @@ export interface LearningHooks {
 /** A model learned from a store, and what it was learned from. */
 export interface LearnedFromStore extends Learned {
   readonly table: HealthyTable;
+  /** Healthy rows behind those that were learned. */
+  readonly heldOut: readonly FeatureVector[];
 }
 
 /** Twice the same data give the same model. */
@@ -66,12 +71,14 @@ export async function learnFromStore(
   });
   requireEnough(table, learning);
   if (!learning.vouched) requireHealthy(table, learning);
-  const checkpoint = new Checkpoint(learning.checkpoint, table.rows);
+  const cut = Math.round(table.rows.length * (1 - (learning.heldOut ?? 0)));
+  const rows = table.rows.slice(0, cut);
+  const checkpoint = new Checkpoint(learning.checkpoint, rows);
   const signal = parseSignal(history.document(signalKey(point)));
   const unit = signal?.unit ?? history.points().find(({ name }) => name === point)?.unit;
   const learned = await learn(
     {
-      rows: table.rows,
+      rows,
       quantity: signal?.quantity ?? pointParts(point).quantity,
       ...(unit === undefined || unit === '' ? {} : { unit }),
       ...(signal === undefined
@@ -96,7 +103,7 @@ export async function learnFromStore(
     },
   );
   await checkpoint.remove();
-  return { ...learned, table };
+  return { ...learned, table, heldOut: table.rows.slice(cut) };
 }
 
 const sumOf = (values: Readonly<Record<string, number>>): number =>

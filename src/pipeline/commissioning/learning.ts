@@ -18,7 +18,8 @@ import { Commissioning, type CommissioningDeps } from './commissioning.js';
 import { Retraining } from './retraining.js';
 import { Trainer } from './trainer.js';
 
-export interface OpenLearningDeps extends Omit<CommissioningDeps, 'retraining' | 'config' | 'store'> {
+export interface OpenLearningDeps
+  extends Omit<CommissioningDeps, 'retraining' | 'histogramsOf' | 'config' | 'store'> {
   readonly store: Store;
   readonly bus: EventBus;
   readonly scorer: Scorer;
@@ -57,7 +58,12 @@ export class Learning {
         naming.refresh(healthy.point);
       },
     });
-    this.commissioning = new Commissioning({ ...deps, retraining, config: config.commissioning });
+    this.commissioning = new Commissioning({
+      ...deps,
+      retraining,
+      histogramsOf: (model) => deps.models.manifestOf(model)?.training.histograms,
+      config: config.commissioning,
+    });
     this.#troubleOf = troubles(deps.alarms, clock);
   }
 
@@ -79,7 +85,7 @@ export class Learning {
   /** A window was analysed. */
   onWindow({ context, confirmed, state = RUNNING, ...window }: AnalysedWindow): void {
     const { point, machine, size } = context;
-    if (!this.commissioning.isCollecting(point)) return;
+    if (!this.commissioning.wants(point)) return;
     const trouble = this.#troubleOf(machine) ?? (confirmed ? 'an anomaly is confirmed' : undefined);
     const name = teaches(state) ? state.name : undefined;
     this.commissioning.window({ ...window, point, size, trouble, state: name });

@@ -1,7 +1,8 @@
+import type { SmEdgeError } from '../../base/errors.js';
 import type { FeatureVector } from '../../features/spec.js';
 import type { MachineSize } from '../../features/zones.js';
 import { zoneOf } from './healthy-table.js';
-import type { CommissioningRecord } from './record.js';
+import { type CommissioningRecord, healthySum } from './record.js';
 
 /** One analysed window of a point that is being learned. */
 export interface SeenWindow {
@@ -66,3 +67,19 @@ export const held = (record: CommissioningRecord, nowMs: number, says: string): 
   sinceMs: nowMs,
   says: `${says}. Have it looked at; "sm-edge commission accept ${record.point}" says that it is meant to be so`,
 });
+
+/** Where the store has less healthy time than was counted (labels that came later), so much more is waited for. */
+const LEAST_EXTENSION_MS = 10 * 60_000;
+
+/** After a training that failed: what time may mend is tried again with more of it. */
+export function afterError(record: CommissioningRecord, error: SmEdgeError): CommissioningRecord {
+  const hint = error.hint === undefined ? '' : `. ${error.hint}`;
+  if (!error.retryable && error.code !== 'TRAINING_TOO_FEW')
+    return { ...record, state: 'failed', says: `${error.message}${hint}` };
+  return {
+    ...record,
+    state: 'collecting',
+    neededMs: healthySum(record) + Math.max(LEAST_EXTENSION_MS, 0.1 * record.neededMs),
+    says: `${error.message}: it takes longer`,
+  };
+}

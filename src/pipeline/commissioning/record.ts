@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { pointParts } from '../../signals/point.js';
 
 const PREFIX = 'commissioning:';
 
@@ -75,3 +76,20 @@ export const healthySum = ({ healthyMs }: Pick<CommissioningRecord, 'healthyMs'>
 /** States in which something is going on. */
 export const isOpen = ({ state }: Pick<CommissioningRecord, 'state'>): boolean =>
   state === 'collecting' || state === 'held' || state === 'training';
+
+/** A point that begins to be learned; what was learned of it before stays in use meanwhile. */
+export const newRecord = (
+  point: string,
+  by: string,
+  neededMs: number,
+  nowMs: number,
+  known?: CommissioningRecord,
+): CommissioningRecord => ({
+  format: 'sm-edge-commissioning/1',
+  ...{ point, by, neededMs, machine: pointParts(point).machine, state: 'collecting' },
+  ...{ startedMs: nowMs, sinceMs: nowMs, healthyMs: {}, leftOutMs: {}, windows: 0, inZoneD: 0 },
+  ...{ diagnosed: false, says: '' },
+  ...(known?.model === undefined ? {} : { model: known.model }),
+  ...(known?.learnedMs === undefined ? {} : { learnedMs: known.learnedMs }),
+  ...(known?.former === undefined ? {} : { former: known.former }),
+});

@@ -12,7 +12,7 @@ import type { MachineRegistry } from '../machines.js';
 import type { ModelsInUse } from '../models-in-use.js';
 import { modelNameOf, nextVersion } from './model-name.js';
 import { type CommissioningRecord, documentsOf, healthySum } from './record.js';
-import type { TrainResult } from './train-child.js';
+import type { TrainRequest, TrainResult } from './train-child.js';
 import type { Trainer } from './trainer.js';
 
 export interface RetrainingDeps {
@@ -32,6 +32,8 @@ export interface RetrainingDeps {
   readonly onLearned: (result: Pick<TrainResult, 'healthy' | 'baselines'>) => Promise<void>;
 }
 
+/** Share of the hours, the last ones, on which a new model is compared with the one in use. */
+const HELD_OUT = 0.2;
 /** Share of the counted time that the store must still have: labels that came later may have taken some of it. */
 const LEAST_LEFT = 0.9;
 
@@ -51,9 +53,7 @@ export class Retraining {
   due(record: CommissioningRecord, { every, drift }: CommissioningConfig['retrain']): string | undefined {
     const nowMs = this.#deps.clock.nowMs();
     if (every !== undefined && nowMs - (record.learnedMs ?? nowMs) >= every) return 'schedule';
-    if (drift !== undefined && record.driftSinceMs !== undefined && nowMs - record.driftSinceMs >= DRIFT_MS)
-      return 'drift';
-    return undefined;
+    return drift !== undefined && record.driftSinceMs !== undefined ? 'drift' : undefined;
   }
 
   /**
@@ -72,6 +72,7 @@ export class Retraining {
     const version = nextVersion(await modelStore.list(), name);
     const { size } = machines.contextOf(point);
     const to = await modelStore.createStaging();
+    const against = await this.#modelInUse(record);
     const training = trainer.train(
       {
         ...{ database, to, point, name, version, gatewayId },
@@ -85,6 +86,7 @@ export class Retraining {
         checkpoint: join(folder, `${name}-${version}.json`),
         ...(size === undefined ? {} : { size }),
         ...(record.model === undefined ? {} : { parentVersion: record.model.version }),
+        ...(against === undefined ? {} : { against, heldOut: HELD_OUT }),
       },
       onProgress,
     );
@@ -92,6 +94,10 @@ export class Retraining {
       await rm(to, { recursive: true, force: true });
       throw thrown;
     });
+    if (result.comparison?.taken === false) {
+      await rm(to, { recursive: true, force: true });
+      return { record: await this.#keep(record, result.comparison), taken: false };
+    }
     const model = await modelStore.admit(to);
     const next = await this.#take(record, model, result);
     await this.#deps.onLearned(result);
@@ -123,6 +129,40 @@ export class Retraining {
     );
   }
 
+  /** The learned model of the record, where it is still here. */
+  async #modelInUse({ model }: CommissioningRecord): Promise<TrainRequest['against']> {
+    if (model === undefined) return undefined;
+    const { models } = await this.#deps.modelStore.list();
+    const stored = models.find(({ name, version }) => name === model.name && version === model.version);
+    return stored === undefined ? undefined : { path: stored.path, manifest: stored.manifest };
+  }
+
+  /** The new model is worse than the one in use, which stays. */
+  async #keep(
+    record: CommissioningRecord,
+    { falseAlarms, detected, rows }: NonNullable<TrainResult['comparison']>,
+  ): Promise<CommissioningRecord> {
+    const { announcer, newId, clock } = this.#deps;
+    const nowMs = clock.nowMs();
+    const { driftSinceMs: _drift, progress: _progress, ...rest } = record;
+    const model = record.model!;
+    const percent = (share: number) => `${Number((100 * share).toPrecision(3))} %`;
+    const says = `a new model was no better on ${rows} healthy windows that neither had seen: false alarms ${percent(falseAlarms.after)} instead of ${percent(falseAlarms.before)}, injected faults found ${percent(detected.after)} instead of ${percent(detected.before)}`;
+    const next: CommissioningRecord = { ...rest, state: 'in-use', sinceMs: nowMs, learnedMs: nowMs, says };
+    await announcer.fact(
+      'RetrainCompleted',
+      {
+        ...{ point: record.point, outcome: 'kept', model: model.name, version: model.version },
+        ...{ falseAlarms, detected, rows, by: record.by },
+        message: `${model.name}/${model.version} of ${record.point} stays in use: ${says}`,
+        time: new Date(nowMs).toISOString(),
+      },
+      newId(),
+      documentsOf(next),
+    );
+    return next;
+  }
+
   async #take(
     record: CommissioningRecord,
     model: StoredModel,
@@ -149,7 +189,7 @@ export class Retraining {
       announcer.fact(
         'RetrainCompleted',
         {
-          ...{ point, ...result },
+          ...{ point, ...result, outcome: 'taken' },
           model: model.name,
           version: model.version,
           replaced: replaced ?? null,
@@ -164,5 +204,3 @@ export class Retraining {
     return next;
   }
 }
-
-const DRIFT_MS = 86_400_000;

@@ -9,9 +9,12 @@ import { classifierModel } from '../../scoring/learning/classifier-model.js';
 import { fitFaultClassifier } from '../../scoring/learning/fault-classifier.js';
 import type { LearnedFrom } from '../../scoring/learning/learned-model.js';
 import { commonFeatures, fitScaler, narrowed, type Scaler } from '../../scoring/learning/scaler.js';
+import type { ModelManifest } from '../../scoring/manifest.js';
+import { readModelFile } from '../../scoring/runtime.js';
 import { StateBaselines } from '../../scoring/state-baselines.js';
 import { StoredHistory } from '../../storage/history.js';
 import { type HealthyRecord, scaledBy } from '../cases/case-record.js';
+import { type Comparison, compare } from './guard.js';
 import type { HealthyTable } from './healthy-table.js';
 import { learnFromStore, leftOutText, type StoreLearning } from './learn-from-store.js';
 import { runningStates } from './running.js';
@@ -21,6 +24,8 @@ export interface TrainRequest extends StoreLearning {
   readonly database: string;
   /** Empty folder for model.onnx and manifest.json. */
   readonly to: string;
+  /** The model in use, which the new one has to be as good as; missing where there is none to compare with. */
+  readonly against?: { readonly path: string; readonly manifest: ModelManifest };
 }
 
 /** What the process is asked to name faults by. */
@@ -30,6 +35,7 @@ export interface FaultRequest {
   readonly cases: readonly {
     readonly label: string;
     readonly features: FeatureVector;
+    readonly examples: readonly FeatureVector[];
     readonly scaler: HealthyRecord['scaler'];
   }[];
   readonly from: LearnedFrom;
@@ -44,6 +50,8 @@ export interface FaultResult {
 
 /** What was learned, as it is told. */
 export interface TrainResult {
+  /** With the model in use, where there was one to compare with. */
+  readonly comparison?: Comparison;
   readonly healthy: HealthyRecord;
   /** What is usual in each operating state, as the assessor keeps it. */
   readonly baselines: unknown;
@@ -89,12 +97,24 @@ async function train(request: TrainRequest, onProgress: (share: number) => void)
   const history = StoredHistory.open(request.database);
   try {
     const { point, fromMs, toMs } = revived(request);
-    const { table, model, manifest, detector, trials } = await learnFromStore(history, revived(request), {
+    const learned = await learnFromStore(history, revived(request), {
       stateOf: runningStates(history, point, fromMs, toMs),
       onTrial: (_trial, done, total) => onProgress(READ_SHARE + ((1 - READ_SHARE) * done) / (total + 1)),
     });
+    const { table, model, manifest, detector, trials, heldOut } = learned;
+    const { against } = request;
+    const comparison =
+      against === undefined
+        ? undefined
+        : await compare(
+            { model: await readModelFile(against.path, against.manifest), manifest: against.manifest },
+            learned,
+            table.rows.slice(0, table.rows.length - heldOut.length),
+            heldOut,
+          );
     await writeModel(request.to, model, manifest);
     return {
+      ...(comparison === undefined ? {} : { comparison }),
       healthy: healthyOf(point, table),
       baselines: baselinesOf(table),
       rows: table.rows.length,
@@ -119,7 +139,11 @@ async function nameFaults({ healthy, cases, from, to }: FaultRequest): Promise<F
   const own = narrowed(scaler, wanted);
   const classifier = fitFaultClassifier(
     wanted,
-    cases.map((one) => ({ label: one.label, z: z(one.features, one.scaler)! })),
+    cases.map((one) => ({
+      label: one.label,
+      z: z(one.features, one.scaler)!,
+      windows: one.examples.flatMap((window) => z(window, one.scaler) ?? []),
+    })),
     healthy.windows.map(({ features }) => z(features)!),
   );
   const rows = [...healthy.windows, ...cases].map(({ features }) => features);

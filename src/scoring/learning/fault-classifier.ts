@@ -13,8 +13,10 @@ import { choleskyOf, inverseOf, ledoitWolf } from './covariance.js';
  */
 export interface FaultCase {
   readonly label: string;
-  /** Scaled features, in the order of the classifier's. */
+  /** Scaled features, in the order of the classifier's: the middle of the windows of the case. */
   readonly z: ArrayLike<number>;
+  /** Some of its windows: a single window is what will be named, and it scatters. */
+  readonly windows?: readonly ArrayLike<number>[];
 }
 
 export interface FaultClassifier {
@@ -68,6 +70,14 @@ export function fitFaultClassifier(
     });
   const matrix = lookMatrix(features);
   const usual = ledoitWolf(healthy.map((z) => looked(z, matrix))).covariance;
+  const offsets = known.flatMap(({ z, windows = [] }) => {
+    const middle = looked(z, matrix);
+    return windows.map((window) => looked(window, matrix).map((value, j) => value - middle[j]!));
+  });
+  if (offsets.length > 1) {
+    const { covariance } = ledoitWolf(offsets);
+    for (let i = 0; i < usual.length; i++) usual[i]! += covariance[i]!;
+  }
   const { accuracy, limit } = leaveOneOut(known, matrix, usual);
   const seen = known.map(({ label, z }) => ({ label, at: looked(z, matrix) }));
   const whiten = whitening(seen, usual);
@@ -84,7 +94,11 @@ export function fitFaultClassifier(
     width: matrix.width,
     prototypes: [...normal, ...faults],
     // A case is a median of windows; one window lies about it as a healthy one lies about the middle of them.
-    limit: Math.max(limit, REACH * scatterOf(normal)),
+    limit: Math.max(
+      limit,
+      REACH * scatterOf(normal),
+      REACH * typicalOf(offsets.map((at) => squaredLength(times(at, whiten, matrix.width)))),
+    ),
     accuracy,
     cases: Object.fromEntries(labels.slice(1, -1).map((label) => [label, counts[label]!])),
   };
@@ -153,7 +167,7 @@ interface Placed {
 /**
  * Root of the inverse covariance within the classes over the width, row by row: what cases of a fault differ by, and what
  * single windows scatter by anyway.
- * @param usual covariance of healthy windows
+ * @param usual covariance of single windows about the middle of theirs
  */
 function whitening(cases: readonly Placed[], usual: Float64Array): Float64Array {
   const width = cases[0]!.at.length;
@@ -175,6 +189,14 @@ function whitening(cases: readonly Placed[], usual: Float64Array): Float64Array 
   const precision = inverseOf(covariance, width).map((value) => value / width);
   return choleskyOf(precision, width);
 }
+
+/** Three of four are nearer; 0 where there is none. */
+function typicalOf(distances: readonly number[]): number {
+  const sorted = distances.filter(Number.isFinite).sort((a, b) => a - b);
+  return sorted[Math.floor(REACH_QUANTILE * (sorted.length - 1))] ?? 0;
+}
+
+const squaredLength = (at: Float64Array): number => at.reduce((sum, value) => sum + value * value, 0);
 
 /** Median squared distance from the middle. */
 function scatterOf(placed: readonly Placed[]): number {
@@ -231,7 +253,5 @@ function leaveOneOut(
       ),
     );
   });
-  const reached = own.filter(Number.isFinite).sort((a, b) => a - b);
-  const typical = reached[Math.floor(REACH_QUANTILE * (reached.length - 1))] ?? 0;
-  return { accuracy: right / cases.length, limit: Math.max(1e-9, REACH * typical) };
+  return { accuracy: right / cases.length, limit: Math.max(1e-9, REACH * typicalOf(own)) };
 }
