@@ -130,7 +130,10 @@ function wrongColumns(
     }
     case 'reconstruction': {
       const width = fedWidthOf(inputs);
-      return columns === width ? undefined : `a reconstruction of the input has ${width} values a row`;
+      // skl2onnx declares one column for a regressor of several; what comes out is looked at with the golden vectors.
+      return columns === width || columns === 1
+        ? undefined
+        : `a reconstruction of the input has ${width} values a row`;
     }
     case 'forecast':
       for (const of of [output, output.lower, output.upper])

@@ -37,7 +37,7 @@ function mutated(model: Uint8Array, random: () => number): Uint8Array {
     else if (kind === 3) bytes.splice(place(), 0, ...bytes.slice(place(), place() + 16));
     else if (random() < 0.3) bytes.length = Math.max(1, place());
   }
-  return Uint8Array.from(bytes);
+  return Uint8Array.from(bytes.length === 0 ? [0] : bytes);
 }
 
 const altered = (change: (model: onnxProto.onnx.ModelProto) => void): Uint8Array => {

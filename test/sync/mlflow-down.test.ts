@@ -74,6 +74,21 @@ describe.skipIf(!requireMlflow())('models come down from a real MLflow', { timeo
     return answer.model_version.tags?.find((tag) => tag.key === 'sm_edge.gateway.gw-07')?.value;
   };
 
+  it('the example of docs/models.md, from data to alias, runs as it stands and is taken', async () => {
+    const page = await readFile(new URL('../../docs/models.md', import.meta.url), 'utf8');
+    const blocks = [...page.matchAll(/```python\n(.*?)```/gs)].map(([, code]) => code);
+    expect(blocks).toHaveLength(2);
+    const env = { MLFLOW_TRACKING_URI: server.uri, MLFLOW_DISABLE_TELEMETRY: 'true', DO_NOT_TRACK: 'true' };
+    await runPython(['-c', blocks.join('\n')], { cwd: gateway.folder, env, timeoutMs: 90_000 });
+    await follow('pump-vibration').start();
+    await settled(1);
+    expect(gateway.outcomes[0]).toMatchObject({
+      state: 'active',
+      local: { name: 'pump-vibration', version: '1' },
+    });
+    await vi.waitFor(async () => expect(await verdictOf('pump-vibration', '1')).toBe('active'), PATIENCE);
+  });
+
   it('alias, download, verification, use; then the alias moves to the next version', async () => {
     await register('pump vibration', sound('1'));
     const sync = follow('pump vibration');
