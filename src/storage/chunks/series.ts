@@ -28,7 +28,12 @@ export class SeriesTable {
   readonly #db: SqliteDatabase;
   readonly #byKey = new Map<string, Series>();
   readonly #byId = new Map<number, Series>();
-  readonly #ofPoint = new Map<string, readonly Series[]>();
+  /** By kind, then by point: no key is made of both for each of a thousand points. */
+  readonly #ofPoint: Readonly<Record<SeriesKind, Map<string, readonly Series[]>>> = {
+    readings: new Map(),
+    features: new Map(),
+    scores: new Map(),
+  };
   readonly #points = new Map<string, { id: number; unit: string }>();
 
   constructor(db: SqliteDatabase) {
@@ -40,7 +45,7 @@ export class SeriesTable {
     const key = `${kind}\n${detail}\n${point}`;
     const known = this.#byKey.get(key);
     if (known !== undefined) return known;
-    this.#ofPoint.delete(`${kind}\n${point}`);
+    this.#ofPoint[kind].delete(point);
     const pointId = this.pointId(point, kind === 'readings' ? detail : '');
     const id = Number(
       this.#db
@@ -82,8 +87,8 @@ export class SeriesTable {
 
   /** Every series of a point of one kind, oldest first. */
   ofPoint(point: string, kind: SeriesKind): readonly Series[] {
-    const key = `${kind}\n${point}`;
-    const known = this.#ofPoint.get(key);
+    const ofKind = this.#ofPoint[kind];
+    const known = ofKind.get(point);
     if (known !== undefined) return known;
     const found = this.#db
       .prepare<[string, string], SeriesRecord>(
@@ -92,9 +97,9 @@ export class SeriesTable {
       )
       .all(point, kind)
       .map((record) => this.#byId.get(record.id) ?? this.#cache(record));
-    if (this.#ofPoint.size >= MAX_CACHED) this.#ofPoint.clear();
+    if (ofKind.size >= MAX_CACHED) ofKind.clear();
     // A point that is asked for before it is there, or by mistake, is not worth remembering.
-    if (found.length > 0) this.#ofPoint.set(key, found);
+    if (found.length > 0) ofKind.set(point, found);
     return found;
   }
 
@@ -107,7 +112,7 @@ export class SeriesTable {
     this.#byKey.clear();
     this.#byId.clear();
     this.#points.clear();
-    this.#ofPoint.clear();
+    for (const ofKind of Object.values(this.#ofPoint)) ofKind.clear();
   }
 
   #cache(record: SeriesRecord): Series {
