@@ -8,8 +8,9 @@ import { Scorer } from '../scoring/scorer.js';
 import { BUILTIN_MODEL } from '../scoring/selection.js';
 import { openRecordingSet } from '../signals/recording-set.js';
 import type { RegisterVerb } from './context.js';
+import { knownCases } from './known-cases.js';
 import { numberOption } from './options.js';
-import { EXIT, reportFailure, write } from './output.js';
+import { type CliContext, EXIT, reportFailure, write } from './output.js';
 
 interface ExplainOptions {
   readonly model: string;
@@ -23,6 +24,9 @@ interface ExplainOptions {
   readonly bearing?: string;
   readonly block?: string;
   readonly json?: boolean;
+  readonly config?: string;
+  readonly data?: string;
+  readonly point?: string;
 }
 
 /** `sm-edge explain`: why a model scores a recording as it does. */
@@ -34,6 +38,9 @@ export const register: RegisterVerb = (program, context, exit) => {
     .option('--model <name>', 'NAME or NAME/VERSION', BUILTIN_MODEL)
     .option('--dir <folder>', 'folder with further models, as sm-edge train writes it')
     .option('--against <dir>', 'recording set whose labelled recordings are the known cases')
+    .option('--config <file>', 'in place of --against: the labelled cases of the gateway with this config')
+    .option('--data <folder>', 'its data folder, in place of --config')
+    .option('--point <point>', 'the point that the recording is of, with --config')
     .option('--unit <unit>', 'unit of a sample: g, m/s2, mm/s, Pa, FS')
     .option('--quantity <quantity>', 'acceleration, velocity, sound-pressure')
     .option('--full-scale <value>', 'value, in the unit, of a sample of 1.0')
@@ -44,7 +51,7 @@ export const register: RegisterVerb = (program, context, exit) => {
     .option('--json', 'one JSON document on stdout')
     .action(async (file: string, options: ExplainOptions) => {
       try {
-        const answer = await run(file, options);
+        const answer = await run(file, options, context);
         await write(context.out, options.json ? `${JSON.stringify(answer)}\n` : report(answer));
         exit(EXIT.done);
       } catch (thrown) {
@@ -53,7 +60,9 @@ export const register: RegisterVerb = (program, context, exit) => {
     });
 };
 
-async function run(file: string, options: ExplainOptions): Promise<Explanation> {
+async function run(file: string, options: ExplainOptions, context: CliContext): Promise<Explanation> {
+  const isStore = options.config !== undefined || options.data !== undefined;
+  const known = isStore ? knownCases(options, context) : undefined;
   const metrics = new Metrics();
   const store = new ModelStore({
     bundledDir: BUNDLED_MODELS_DIR,
@@ -80,6 +89,7 @@ async function run(file: string, options: ExplainOptions): Promise<Explanation> 
       },
       model: await store.resolve(name!, version),
       scorer,
+      ...(known === undefined ? {} : { known }),
       ...(options.against === undefined ? {} : { against: await openRecordingSet(options.against) }),
     });
   } finally {

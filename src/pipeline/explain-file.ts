@@ -50,6 +50,8 @@ export interface ExplainFileOptions {
   readonly scorer: Scorer;
   /** Its labelled recordings are the known cases. */
   readonly against?: RecordingSet;
+  /** In place of `against`: the nearest healthy and faulty case that a gateway knows. */
+  readonly known?: (features: FeatureVector) => readonly KnownCase[];
 }
 
 /** Explains the block of a recording that scores highest. Throws `MODEL_INPUTS` where the model does not fit the recording. */
@@ -76,7 +78,10 @@ export async function explainFile(options: ExplainFileOptions): Promise<Explanat
   const features = inputs
     .map((feature, i) => ({ feature, value: vector[feature]!, contribution: values[i]! }))
     .sort((a, b) => Math.abs(b.contribution) - Math.abs(a.contribution));
-  const nearest = against === undefined ? [] : await nearestCases(vector, inputs, against, file);
+  const nearest =
+    against === undefined
+      ? (options.known?.(vector) ?? [])
+      : await nearestCases(vector, inputs, against, file);
   const told = { file, model: model.key, score, threshold, anomalous, base, features, nearest, diagnosis };
   return { ...told, sentence: sentenceOf(told) };
 }

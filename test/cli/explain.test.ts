@@ -2,8 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { caseDocument, healthyDocument } from '#sm/pipeline/cases/case-record.js';
+import { fitScaler } from '#sm/scoring/learning/scaler.js';
 import { smEdge } from '../support/daemon.js';
 import { SMALL_SET_RATE_HZ, writeSmallSet } from '../support/small-set.js';
+import { StoreFolder } from '../support/store.js';
 
 let folder: string;
 beforeEach(() => {
@@ -44,6 +47,43 @@ it('sm-edge explain: shares that sum to the score minus the base, the nearest kn
   const plain = await smEdge(['explain', join(folder, 'a.wav'), ...about]);
   expect(plain).toMatchObject({ code: 0, stdout: expect.stringContaining('a.wav: normal') });
   expect(plain.stdout).toContain('from the usual');
+});
+
+it('sm-edge explain --data compares with the cases that the gateway knows', async () => {
+  const features = async (file: string): Promise<Record<string, number>> => {
+    const { stdout } = await smEdge(['features', join(folder, file), ...about, '--json']);
+    return JSON.parse(stdout).blocks[0].features;
+  };
+  const point = 'pump-1.de.acceleration';
+  const made = await StoreFolder.create();
+  const store = await made.open();
+  const usual = await features('a.wav');
+  const scaler = fitScaler([usual, usual, usual], ['rms', 'kurtosis', 'crestFactor']);
+  await store.write({
+    documents: [
+      healthyDocument({
+        format: 'sm-edge-healthy/1',
+        point,
+        scaler: JSON.parse(JSON.stringify(scaler)),
+        windows: [{ timeMs: 1_000, state: 'running', features: usual }],
+      }),
+      caseDocument({
+        ...{ format: 'sm-edge-case/1', id: '1', point, machineClass: 'machine', quantity: 'acceleration' },
+        ...{ label: 'outer-race', cause: 'Outer race', fromMs: 2_000, toMs: 3_000, alarm: 'odd', by: 'anna' },
+        ...{ windows: 1, features: await features('faulted.wav'), examples: [] },
+      }),
+    ],
+  });
+  const args = ['explain', join(folder, 'faulted.wav'), ...about, '--data', made.folder];
+  const { code, stdout } = await smEdge([...args, '--point', point, '--json']);
+  expect(code).toBe(0);
+  const [healthy, faulty] = JSON.parse(stdout).nearest;
+  expect(healthy).toMatchObject({ label: 'normal', file: `${point} 1970-01-01T00:00:01.000Z` });
+  expect(faulty).toMatchObject({ label: 'outer-race' });
+  expect(faulty.distance).toBeLessThan(healthy.distance);
+  expect(await smEdge(args)).toMatchObject({ code: 2, stderr: expect.stringContaining('--point') });
+  const other = await smEdge([...args, '--point', 'fan-1.casing.acceleration']);
+  expect(other).toMatchObject({ code: 1, stderr: expect.stringContaining('never learned') });
 });
 
 it('sm-edge explain: a model that does not fit is refused with the difference', async () => {
