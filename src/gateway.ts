@@ -20,7 +20,7 @@ import { type Desks, openDesks } from './pipeline/desks.js';
 import { Housekeeping } from './pipeline/housekeeping.js';
 import { LivePipeline } from './pipeline/live.js';
 import { healthPoint, MachineHealth } from './pipeline/machine-health.js';
-import { machineViews } from './pipeline/machine-views.js';
+import { type MachineViewDeps, machineViews } from './pipeline/machine-views.js';
 import { MachineRegistry } from './pipeline/machines.js';
 import { OperatingStates } from './pipeline/operating-states.js';
 import { PointBoard } from './pipeline/point-board.js';
@@ -81,8 +81,7 @@ export class Gateway {
   readonly #startedMs: number;
   readonly board = new PointBoard();
   readonly #machines: MachineRegistry;
-  readonly #states: OperatingStates;
-  readonly #machineHealth = new MachineHealth(this.metrics);
+  readonly #seen: MachineViewDeps;
   #config: GatewayConfig;
   #configHash: string;
   #running: Running | undefined;
@@ -100,7 +99,10 @@ export class Gateway {
     this.#newId = idGenerator(clock, random);
     this.#startedMs = clock.nowMs();
     this.#machines = new MachineRegistry(config.machines);
-    this.#states = new OperatingStates(this.#machines);
+    this.#seen = {
+      ...{ board: this.board, machines: this.#machines },
+      ...{ states: new OperatingStates(this.#machines), health: new MachineHealth(this.metrics) },
+    };
     this.#storeHealth = new StoreHealth(clock, (change) =>
       tellStoreChange(change, this.#logger, this.#running?.announcer, this.#newId),
     );
@@ -200,10 +202,7 @@ export class Gateway {
     return {
       timeMs: this.#clock.nowMs(),
       sources: this.#running?.sources.views() ?? [],
-      machines: machineViews(
-        { board: this.board, machines: this.#machines, states: this.#states, health: this.#machineHealth },
-        this.#clock.nowMs(),
-      ),
+      machines: machineViews(this.#seen, this.#clock.nowMs()),
       alarms: this.#running?.desks.alarms.list() ?? [],
       learning: this.#running?.desks.learning.commissioning.views() ?? [],
     };
@@ -281,7 +280,10 @@ export class Gateway {
       machineOf: (id) => this.#machines.factsOf(id),
     });
     const announcer = new Announcer({ bus, store, alarms, clock, random, newId: this.#newId });
-    const anomalies = new Anomalies({ metrics, logger, alarms, announcer });
+    const anomalies = new Anomalies({
+      ...{ metrics, logger, alarms, announcer },
+      onLabel: (point, right) => assessor.label(point, right),
+    });
     const actors = { clock, logger, newId: this.#newId, announcer, alarms, anomalies, bus };
     const pipeline = new LivePipeline({
       ...actors,
@@ -290,10 +292,7 @@ export class Gateway {
       store,
       analysis,
       assessor,
-      board: this.board,
-      machines: this.#machines,
-      states: this.#states,
-      health: this.#machineHealth,
+      ...this.#seen,
       config: config.analysis,
       learning: () => learning,
       seasons: await learnedSeasons(store),
@@ -324,7 +323,7 @@ export class Gateway {
       store,
       assessor,
       anomalies,
-      states: this.#states,
+      states: this.#seen.states,
       config: config.storage,
       watch,
       isSynchronised: saysSynchronised,
@@ -352,7 +351,7 @@ export class Gateway {
     alarms.restore(await store.alarmStates());
     await housekeeping.restoreLearned();
     const series = this.#config.machines.map(({ id }) => healthPoint(id));
-    this.#machineHealth.restore(await store.lastReadings(series));
+    this.#seen.health.restore(await store.lastReadings(series));
     await desks.learning.restore();
   }
 
@@ -382,7 +381,7 @@ export class Gateway {
     this.#configHash = hash;
     if (differs('machines')) {
       this.#machines.replace(config.machines);
-      this.#states.reconfigure();
+      this.#seen.states.reconfigure();
       running.pipeline.machinesChanged();
     }
     if (differs('alarms') || differs('machines')) running.alarms.reconfigure(config.alarms);

@@ -350,6 +350,11 @@ export const SAMPLE_OF_THE_REST = {
     points: { 'motor-2.bearing-de.acceleration': 'motor-vibration/3' },
     rules: [
       { model: 'motor-vibration', for: { class: 'motor', quantity: 'acceleration', point: 'motor-2.*' } },
+      {
+        model: ['motor-vibration', 'builtin'],
+        combine: 'weighted',
+        for: { sensor: 'piezo', tags: ['critical'] },
+      },
     ],
   },
   sync: {

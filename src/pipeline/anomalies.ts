@@ -17,6 +17,8 @@ export interface AnomaliesDeps {
   readonly alarms: Pick<AlarmEngine, 'inMaintenance'>;
   readonly announcer: Pick<Announcer, 'anomaly' | 'heldBack'>;
   readonly logger: Logger;
+  /** Told what a person called the newest alarm of a point. */
+  readonly onLabel?: (point: string, right: boolean) => void;
 }
 
 const PREFIX = 'validation:';
@@ -78,6 +80,7 @@ export class Anomalies {
   /** What a person called the newest alarm of the point. */
   label(point: string, right: boolean): void {
     this.#validator.label(point, right);
+    this.#deps.onLabel?.(point, right);
   }
 
   /** What was held back, the newest first. */

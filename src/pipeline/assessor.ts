@@ -2,6 +2,7 @@ import { type SmEdgeError, toSmEdgeError } from '../base/errors.js';
 import type { AnalysisSpec, FeatureVector } from '../features/spec.js';
 import { FEATURE_BASELINE, READING_BASELINE, READING_FEATURE } from '../scoring/baseline.js';
 import { DriftSketch } from '../scoring/drift.js';
+import { type Combination, combineScores, ENSEMBLE, ModelPrecision } from '../scoring/ensemble.js';
 import { attribute, explainBaseline, explainModel, type Reason } from '../scoring/explain.js';
 import type { ModelInput } from '../scoring/model-input.js';
 import type { StoredModel } from '../scoring/model-store.js';
@@ -12,7 +13,7 @@ import {
   type ModelCatalogue,
   type ModelChoice,
   type ModelsConfig,
-  selectModel,
+  selectModels,
 } from '../scoring/selection.js';
 import { StateBaselines } from '../scoring/state-baselines.js';
 import { isJudged, type OperatingState, RUNNING, UNKNOWN } from '../scoring/states/state.js';
@@ -46,12 +47,19 @@ export interface ModelFigures {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-interface PointState {
-  choice: ModelChoice | undefined;
-  /** Of the model that is chosen now. */
-  inputs: ModelInputs | undefined;
+/** One model of a point; most points have one. */
+interface Member {
+  readonly choice: ModelChoice;
+  readonly inputs: ModelInputs | undefined;
   /** What the model scored last, where that is not the features of the window alone. */
   lastInput: ModelInput | undefined;
+}
+
+interface PointState {
+  members: readonly Member[] | undefined;
+  combine: Combination;
+  /** Models that called the newest anomaly of the point one. */
+  accusers: readonly string[];
   baselines: StateBaselines;
   readonly kind: 'features' | 'reading';
   changed: boolean;
@@ -74,6 +82,7 @@ export class Assessor {
   readonly #events: AssessorEvents;
   readonly #points = new Map<string, PointState>();
   readonly #drift = new Map<string, { readonly model: StoredModel; readonly sketch: DriftSketch }>();
+  readonly #precision = new ModelPrecision();
   #config: ModelsConfig;
   #catalogue: ModelCatalogue;
 
@@ -89,9 +98,7 @@ export class Assessor {
     this.#config = config;
     this.#catalogue = catalogue;
     for (const state of this.#points.values()) {
-      state.choice = undefined;
-      state.inputs = undefined;
-      state.lastInput = undefined;
+      state.members = undefined;
       state.said = '';
     }
   }
@@ -110,10 +117,7 @@ export class Assessor {
     const { point } = context;
     const { features } = seen;
     const state = this.#stateOf(point, 'features');
-    const choice = await this.#choiceFor(state, context, spec, features);
-    const { model } = choice;
-    if (model !== undefined) state.inputs ??= new ModelInputs(model.manifest);
-    const wanted = state.inputs?.next(seen);
+    const members = await this.#membersFor(state, context, spec, features);
     let silent: string | undefined;
     const baseline = {
       update: (vector: FeatureVector) => {
@@ -122,16 +126,33 @@ export class Assessor {
         return said.score;
       },
     };
-    const [scored] = await scorePoints(this.#scorer, [{ features, choice, baseline, ...wanted }]);
-    state.lastInput = wanted?.input === features ? undefined : wanted?.input;
+    const rows = members.map((member, i) => {
+      const wanted = member.inputs?.next(seen);
+      member.lastInput = wanted?.input === features ? undefined : wanted?.input;
+      // The vector is learned once, not by each model.
+      return { features, choice: member.choice, baseline: i === 0 ? baseline : NO_BASELINE, ...wanted };
+    });
+    const scored = await scorePoints(this.#scorer, rows);
     state.changed = true;
     // It may stand still: what a model says of a running machine is then no word on it either.
     if (at?.kind === 'unknown' && silent !== undefined) return { ...unjudged(at), unjudged: silent };
-    const score = scored?.score;
-    const byModel = score !== undefined && score.model === model?.name ? score : undefined;
-    if (byModel !== undefined) this.#sketchOf(model!).add(features, byModel.score);
-    else this.#say(point, state, scored?.fallback ?? choice.reason);
-    return assessmentOf([score, byModel === undefined ? undefined : scored?.baseline], at, silent);
+    const own = scored[0]?.baseline;
+    const speaking = members.flatMap(({ choice: { model } }, i) => {
+      const score = scored[i]!.score;
+      if (score === undefined || score.model !== model?.name) return [];
+      this.#sketchOf(model).add(features, score.score);
+      return [score];
+    });
+    const leftOut = scored.flatMap(({ fallback }) => fallback ?? []);
+    if (leftOut.length > 0) this.#say(point, state, leftOut.join('; '));
+    if (speaking.length === 0) return assessmentOf([scored[0]?.score], at, silent);
+    const score =
+      members.length === 1
+        ? speaking[0]!
+        : combineScores(speaking, state.combine, this.#precision.weightOf, leftOut);
+    if (score.anomalous)
+      state.accusers = speaking.filter(({ anomalous }) => anomalous).map(({ model }) => model);
+    return assessmentOf([score, own], at, silent);
   }
 
   /** Scores one scalar reading by what is usual at its point. */
@@ -149,16 +170,35 @@ export class Assessor {
   async reasons(point: string, score: Score, features: FeatureVector): Promise<Reason[]> {
     const state = this.#points.get(point);
     if (state === undefined) return [];
-    const model = state.choice?.model;
+    // An ensemble is explained by its most anomalous model.
+    const speaker =
+      score.model !== ENSEMBLE
+        ? score.model
+        : score.members?.reduce((most, of) => (exceedance(of) > exceedance(most) ? of : most)).model;
+    const member = state.members?.find(({ choice }) => choice.model?.name === speaker);
+    const model = member?.choice.model;
     const baseline = state.baselines.get(score.state);
     const usual = () => (baseline === undefined ? [] : explainBaseline(baseline, features));
-    if (model === undefined || score.model !== model.name) return usual();
-    const attribution = await attribute(this.#scorer, model, state.lastInput ?? features).catch(
+    if (member === undefined || model === undefined) return usual();
+    const attribution = await attribute(this.#scorer, model, member.lastInput ?? features).catch(
       () => undefined,
     );
     return attribution === undefined
       ? usual()
       : explainModel(model.manifest, features, attribution.values, baseline);
+  }
+
+  /** A person called the newest alarm of a point right or wrong: so were the models that raised it. */
+  label(point: string, isRight: boolean): void {
+    const state = this.#points.get(point);
+    if (state === undefined) return;
+    this.#precision.label(state.accusers, isRight);
+    state.accusers = [];
+  }
+
+  /** How often each model was right: kept over restarts, since ensembles are weighted by it. */
+  get precision(): Pick<ModelPrecision, 'restore' | 'takeChanged'> {
+    return this.#precision;
   }
 
   /** Drift and score figures since the last call, model by model. */
@@ -200,26 +240,35 @@ export class Assessor {
     this.#points.delete(point);
   }
 
-  async #choiceFor(
+  async #membersFor(
     state: PointState,
     context: PointContext,
     spec: AnalysisSpec,
     features: FeatureVector,
-  ): Promise<ModelChoice> {
-    while (state.choice === undefined) {
+  ): Promise<readonly Member[]> {
+    while (state.members === undefined) {
       const config = this.#config;
-      const choice = await this.#choose(context, spec, features);
-      // Other rules came into force while the model was loaded: what they replaced must not be kept.
-      if (config === this.#config) state.choice = choice;
+      const { members, combine } = this.#select(context, spec, features);
+      const loaded = await Promise.all(members.map((choice) => this.#load(choice)));
+      // Other rules came into force while the models were loaded: what they replaced must not be kept.
+      if (config !== this.#config) continue;
+      state.combine = combine;
+      state.members = loaded.map((choice) => ({
+        choice,
+        inputs: choice.model && new ModelInputs(choice.model.manifest),
+        lastInput: undefined,
+      }));
     }
-    return state.choice;
+    return state.members;
   }
 
-  async #choose(context: PointContext, spec: AnalysisSpec, features: FeatureVector): Promise<ModelChoice> {
-    const choice = selectModel(
+  #select(context: PointContext, spec: AnalysisSpec, features: FeatureVector) {
+    const { point, machineClass, sensor, tags } = context;
+    return selectModels(
       {
-        point: context.point,
-        machineClass: context.machineClass,
+        ...{ point, machineClass },
+        ...(sensor === undefined ? {} : { sensor }),
+        ...(tags === undefined ? {} : { tags }),
         quantity: spec.quantity,
         unit: spec.unit,
         sampleRateHz: spec.sampleRateHz,
@@ -229,6 +278,9 @@ export class Assessor {
       this.#config,
       this.#catalogue,
     );
+  }
+
+  async #load(choice: ModelChoice): Promise<ModelChoice> {
     if (choice.model === undefined) return choice;
     try {
       await this.#scorer.load(choice.model);
@@ -266,12 +318,14 @@ export class Assessor {
   }
 }
 
+const NO_BASELINE = { update: () => undefined };
+
 const optionsOf = (kind: PointState['kind']) => (kind === 'reading' ? READING_BASELINE : FEATURE_BASELINE);
 
 const newState = (kind: PointState['kind']): PointState => ({
-  choice: undefined,
-  inputs: undefined,
-  lastInput: undefined,
+  members: undefined,
+  combine: 'max',
+  accusers: [],
   baselines: new StateBaselines(optionsOf(kind)),
   kind,
   changed: false,

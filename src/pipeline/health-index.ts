@@ -1,16 +1,6 @@
-/**
- * How far a score is on the way to its threshold: 1 at the threshold, more above it. For a positive threshold it is
- * score / threshold; the form below also holds for models whose scores are negative.
- */
-export function exceedance({
-  score,
-  threshold,
-}: {
-  readonly score: number;
-  readonly threshold: number;
-}): number {
-  return 1 + (score - threshold) / (Math.abs(threshold) || 1);
-}
+import { exceedance } from '../scoring/exceedance.js';
+
+export { exceedance };
 
 /**
  * Health index between 1 (healthy) and 0: h = 1 / (1 + e²) with the exceedance e. It is 0.5 at the threshold, 0.8 at

@@ -31,6 +31,9 @@ const EVERY_MINUTE = '* * * * *';
 
 const CLOCK_KEY = 'retention:clock';
 const CLOCK_SAVED_EVERY_MS = 600_000;
+/** How often each model was right. */
+const PRECISION = 'model-precision';
+
 const BASELINE_PREFIX = 'baseline:';
 /** Baselines made into documents in one turn: a millisecond or two. */
 const BASELINES_TOGETHER = 8;
@@ -60,6 +63,7 @@ export class Housekeeping {
   /** Takes up what was usual at each point before the restart, and what the validation of anomalies knew. */
   async restoreLearned(): Promise<void> {
     const { store, assessor, anomalies, states, logger } = this.#deps;
+    assessor.precision.restore(await store.document(PRECISION));
     states.restore(await store.documents(OperatingStates.prefix));
     for (const [key, document] of await store.documents(BASELINE_PREFIX)) {
       try {
@@ -178,7 +182,12 @@ export class Housekeeping {
       if (documents.length > 0) await store.write({ documents });
       if (documents.length < BASELINES_TOGETHER) break;
     }
-    const documents = [...states.takeChanged(), ...anomalies.takeChanged()];
+    const precision = assessor.precision.takeChanged();
+    const documents = [
+      ...states.takeChanged(),
+      ...anomalies.takeChanged(),
+      ...(precision === undefined ? [] : [{ key: PRECISION, document: precision }]),
+    ];
     if (documents.length > 0) await store.write({ documents });
   }
 

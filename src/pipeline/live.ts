@@ -28,7 +28,7 @@ import { analysisSpecOf, type MachineRegistry, type PointContext } from './machi
 import type { OperatingStates, StateChange } from './operating-states.js';
 import type { PointBoard } from './point-board.js';
 import { PointRings } from './point-rings.js';
-import { scoreRow } from './score-row.js';
+import { scoreRow, scoreRows } from './score-row.js';
 import { signalDocument } from './signal-document.js';
 import { Trends } from './trends.js';
 import { UnderWay } from './under-way.js';
@@ -327,7 +327,7 @@ export class LivePipeline implements IntakeSink {
       if (onFeatures.length > 0) await announcer.transitions(onFeatures, correlationId);
       this.#save({
         features: [{ point, timeMs, durationMs, features }],
-        scores: scores.map((score) => scoreRow(point, timeMs, score, correlationId)),
+        scores: scores.flatMap((score) => scoreRows(point, timeMs, score, correlationId)),
       });
       const seen = (confirmed: boolean) =>
         this.#deps.learning?.().onWindow({ context, timeMs, durationMs, features, confirmed, state: at });

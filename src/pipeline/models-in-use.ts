@@ -3,7 +3,7 @@ import { SmEdgeError } from '../base/errors.js';
 import type { ModelManifest } from '../scoring/manifest.js';
 import type { ModelStore } from '../scoring/model-store.js';
 import type { Scorer } from '../scoring/scorer.js';
-import { catalogueOf, type ModelsConfig } from '../scoring/selection.js';
+import { catalogueOf, type ModelsConfig, referencesOf } from '../scoring/selection.js';
 import type { Store, WriteBatch } from '../storage/store.js';
 import type { LocalModel, ModelSelector } from '../sync/part.js';
 import type { Assessor } from './assessor.js';
@@ -147,9 +147,8 @@ export class ModelsInUse {
   /** The model of points that no rule names: events and figures without a model of their own go by it. */
   async defaultModel(): Promise<LocalModel> {
     const { default: reference } = this.#config;
-    const [name, version] = (
-      reference === 'builtin' || reference === 'none' ? 'vibration-anomaly' : reference
-    ).split('/');
+    const [first = ''] = referencesOf(reference === 'none' ? 'builtin' : reference);
+    const [name, version] = first.split('/');
     const found = await this.#store.resolve(name!, version).catch((thrown) => {
       if (thrown instanceof SmEdgeError) return undefined;
       throw thrown;
@@ -186,7 +185,9 @@ export class ModelsInUse {
     this.#former.set(slot, former);
     if (leaving === undefined) return;
     const { default: reference, points, rules } = this.#config;
-    const named = [reference, ...Object.values(points), ...rules.map(({ model }) => model)];
+    const named = [reference, ...Object.values(points), ...rules.map(({ model }) => model)].flatMap(
+      referencesOf,
+    );
     const isUsed =
       [...this.#activations.values()].some(({ key }) => key === leaving) ||
       [...this.#learned.values()].includes(leaving) ||

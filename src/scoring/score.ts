@@ -1,5 +1,15 @@
 export type { FeatureVector } from '../features/spec.js';
 
+/** What one model of an ensemble says, and its share where they are weighted. */
+export interface MemberScore {
+  readonly model: string;
+  readonly version: string;
+  readonly score: number;
+  readonly threshold: number;
+  readonly anomalous: boolean;
+  readonly weight?: number;
+}
+
 /** How anomalous one block or reading is. The higher the score, the more anomalous, whatever the model's own sign. */
 export interface Score {
   /** Name of the model; `baseline` for the point's own statistics. */
@@ -13,6 +23,10 @@ export interface Score {
   readonly fallback?: string;
   /** Operating state of the machine, where it has more than one. */
   readonly state?: string;
+  /** Of an ensemble: what its models say. */
+  readonly members?: readonly MemberScore[];
+  /** Of an ensemble: which of its models do not speak, and why. */
+  readonly leftOut?: string;
   /** Of a classification: the most probable label. */
   readonly label?: string;
   /** Of a classification: every label with its probability, 0 to 1. */
@@ -30,12 +44,16 @@ export function besideScore({
   expected,
   lower,
   upper,
-}: Score): Pick<Score, 'label' | 'probabilities' | 'expected' | 'lower' | 'upper'> {
+  members,
+  leftOut,
+}: Score): Pick<Score, 'label' | 'probabilities' | 'expected' | 'lower' | 'upper' | 'members' | 'leftOut'> {
   return {
     ...(label === undefined ? {} : { label }),
     ...(probabilities === undefined ? {} : { probabilities }),
     ...(expected === undefined ? {} : { expected }),
     ...(lower === undefined ? {} : { lower }),
     ...(upper === undefined ? {} : { upper }),
+    ...(members === undefined ? {} : { members }),
+    ...(leftOut === undefined ? {} : { leftOut }),
   };
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { compatibility, type Difference, describeDifferences, type PointOffer } from './compatibility.js';
+import { COMBINATIONS, type Combination } from './ensemble.js';
 import type { StoredModel } from './model-store.js';
 
 /** The anomaly model that comes with the package. */
@@ -14,10 +15,28 @@ const modelReference = () =>
       'name a model as NAME (its version in use) or NAME/VERSION',
     );
 
+/** Models of one point: one, or several whose scores are combined. */
+const MOST_MEMBERS = 8;
+const modelsReference = () => z.union([modelReference(), z.array(modelReference()).min(1).max(MOST_MEMBERS)]);
+
+const combination = () => z.enum(COMBINATIONS);
+
 /** Which points a model is for; what is left out matches every point. */
 export const modelScopeSchema = z.strictObject({
   class: z.string().min(1).max(64).optional().describe('Class of the machine, such as pump.'),
   quantity: z.string().min(1).max(64).optional().describe('Quantity of the point, such as acceleration.'),
+  sensor: z
+    .string()
+    .min(1)
+    .max(64)
+    .optional()
+    .describe('Kind of sensor (machines[].sensors), such as piezo.'),
+  tags: z
+    .array(z.string().min(1).max(64))
+    .min(1)
+    .max(16)
+    .optional()
+    .describe('Tags of the machine or of the sensor; all of them have to be there.'),
   point: z
     .string()
     .min(1)
@@ -32,23 +51,33 @@ export type ModelScope = z.infer<typeof modelScopeSchema>;
 export const modelsConfigSchema = z
   .strictObject({
     default: z
-      .union([z.literal('builtin'), z.literal('none'), modelReference()])
+      .union([z.literal('builtin'), z.literal('none'), modelsReference()])
       .default('builtin')
-      .describe('Model of the points that no rule names: builtin, none (baselines alone) or a model.'),
+      .describe(
+        'Model of the points that no rule names: builtin, none (baselines alone), a model, or a list of models.',
+      ),
     points: z
-      .record(z.string().max(200), z.union([z.literal('none'), modelReference()]))
+      .record(z.string().max(200), z.union([z.literal('none'), modelsReference()]))
       .default({})
-      .describe('Model of one point, by its full name. Comes before every rule.'),
+      .describe('Model of one point, or a list of them, by its full name. Comes before every rule.'),
     rules: z
       .array(
         z.strictObject({
-          model: modelReference().describe('Model to use where the rule matches.'),
+          model: modelsReference().describe('Model to use where the rule matches, or a list of models.'),
+          combine: combination()
+            .optional()
+            .describe('How several models are combined; as models.combine if missing.'),
           for: modelScopeSchema.describe('Where it matches.'),
         }),
       )
       .max(200)
       .default([])
       .describe('The first rule that matches a point decides.'),
+    combine: combination()
+      .default('max')
+      .describe(
+        'How several models of a point become one score: the most anomalous, the mean, a majority, or the mean weighted by how often each was right (labels).',
+      ),
   })
   .prefault({});
 
@@ -58,6 +87,8 @@ export type ModelsConfig = z.infer<typeof modelsConfigSchema>;
 export interface SelectionTarget extends PointOffer {
   readonly point: string;
   readonly machineClass?: string;
+  readonly sensor?: string;
+  readonly tags?: readonly string[];
 }
 
 /** The model of a point, or why it is left to its baseline. */
@@ -83,16 +114,39 @@ export function catalogueOf(
   return catalogue;
 }
 
+/** The models of a point, in the order in which they are named, and how their scores become one. */
+export interface ModelSelection {
+  readonly members: readonly ModelChoice[];
+  readonly combine: Combination;
+}
+
 /**
- * Which model scores a point: the one named for it, else that of the first matching rule, else the default. A model that does not fit
- * is refused with the exact differences, and the point is left to its baseline: no other model takes its place unseen.
+ * Which models score a point: those named for it, else those of the first matching rule, else the default. A model that
+ * does not fit is refused with the exact differences: no other one takes its place unseen. The others of a list speak
+ * without it; where none is left, the point is left to its baseline.
  */
-export function selectModel(
+export function selectModels(
   target: SelectionTarget,
   config: ModelsConfig,
   catalogue: ModelCatalogue,
+): ModelSelection {
+  const { references, because, combine = config.combine } = named(target, config);
+  return { members: references.map((reference) => chosen(reference, because, target, catalogue)), combine };
+}
+
+/** The first of the models of a point. */
+export const selectModel = (
+  target: SelectionTarget,
+  config: ModelsConfig,
+  catalogue: ModelCatalogue,
+): ModelChoice => selectModels(target, config, catalogue).members[0]!;
+
+function chosen(
+  reference: string,
+  because: string,
+  target: SelectionTarget,
+  catalogue: ModelCatalogue,
 ): ModelChoice {
-  const { reference, because } = named(target, config);
   if (reference === 'none') return { model: undefined, reason: `no model is wanted (${because})` };
   const model = catalogue.get(reference);
   if (model === undefined)
@@ -106,15 +160,25 @@ export function selectModel(
   };
 }
 
-function named(target: SelectionTarget, config: ModelsConfig): { reference: string; because: string } {
+/** The models that a key of the config names; `builtin` by its own name. */
+export const referencesOf = (wish: string | readonly string[]): string[] => [
+  ...new Set((typeof wish === 'string' ? [wish] : wish).map((of) => (of === 'builtin' ? BUILTIN_MODEL : of))),
+];
+
+function named(
+  target: SelectionTarget,
+  config: ModelsConfig,
+): { references: string[]; because: string; combine?: Combination | undefined } {
   const explicit = config.points[target.point];
-  if (explicit !== undefined) return { reference: explicit, because: 'named for the point' };
+  if (explicit !== undefined) return { references: referencesOf(explicit), because: 'named for the point' };
   const rule = config.rules.find(({ for: scope }) => matches(scope, target));
-  if (rule !== undefined) return { reference: rule.model, because: `rule ${describeScope(rule.for)}` };
-  return {
-    reference: config.default === 'builtin' ? BUILTIN_MODEL : config.default,
-    because: `default ${config.default}`,
-  };
+  if (rule !== undefined)
+    return {
+      references: referencesOf(rule.model),
+      because: `rule ${describeScope(rule.for)}`,
+      combine: rule.combine,
+    };
+  return { references: referencesOf(config.default), because: `default ${config.default}` };
 }
 
 /** Does a rule's scope take in this point? */
@@ -122,6 +186,8 @@ export function matches(scope: ModelScope, target: SelectionTarget): boolean {
   return (
     (scope.class === undefined || scope.class === target.machineClass) &&
     (scope.quantity === undefined || scope.quantity === target.quantity) &&
+    (scope.sensor === undefined || scope.sensor === target.sensor) &&
+    (scope.tags === undefined || scope.tags.every((tag) => target.tags?.includes(tag))) &&
     (scope.point === undefined || wildcard(scope.point, target.point))
   );
 }

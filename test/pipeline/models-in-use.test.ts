@@ -9,6 +9,7 @@ import { Assessor } from '#sm/pipeline/assessor.js';
 import { analysisSpecOf, MachineRegistry } from '#sm/pipeline/machines.js';
 import { ModelFaults } from '#sm/pipeline/model-faults.js';
 import { type CommitActivation, type FollowedAlias, ModelsInUse } from '#sm/pipeline/models-in-use.js';
+import { scoreRows } from '#sm/pipeline/score-row.js';
 import { ModelStore } from '#sm/scoring/model-store.js';
 import { quarantine } from '#sm/scoring/quarantine.js';
 import { Scorer } from '#sm/scoring/scorer.js';
@@ -134,5 +135,32 @@ describe('models in use', () => {
     expect(await usedBy('pump')).toBe('linear/1');
     await models.follow([PUMPS_TRIAL, PUMPS]);
     expect(await usedBy('pump')).toBe('linear/2');
+  });
+
+  it('several models of a point speak with one voice; one that is missing leaves the rest to speak', async () => {
+    await assemble([]);
+    await models.reconfigure(
+      modelsConfigSchema.parse({
+        default: 'none',
+        rules: [{ model: ['linear', 'linear-b', 'gone'], combine: 'mean', for: { class: 'pump' } }],
+      }),
+    );
+    const context = machines.contextOf('pump.de.acceleration');
+    const spec = analysisSpecOf(context, 12_000, 'g');
+    const features = { a: 1, b: 1 };
+    const { worst } = await assessor.window(context, spec, { timeMs: 0, features });
+    expect(worst).toMatchObject({
+      model: 'ensemble',
+      version: 'mean',
+      threshold: 1,
+      members: [{ model: 'linear' }, { model: 'linear-b' }],
+      leftOut: expect.stringContaining('gone is not here'),
+    });
+    expect(scoreRows('p.x', 0, worst!, 'c').map(({ model }) => model)).toEqual([
+      'ensemble',
+      'linear',
+      'linear-b',
+    ]);
+    expect((await assessor.reasons(context.point, worst!, features)).length).toBeGreaterThan(0);
   });
 });

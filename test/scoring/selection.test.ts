@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { compatibility } from '#sm/scoring/compatibility.js';
-import { catalogueOf, modelsConfigSchema, selectModel } from '#sm/scoring/selection.js';
+import { catalogueOf, modelsConfigSchema, selectModel, selectModels } from '#sm/scoring/selection.js';
 import { linearModel, manifestOf, storedModel } from './support.js';
 
 const model = (name: string, version = '1', changes = {}) =>
@@ -45,6 +45,36 @@ describe('the model of a point', () => {
     expect(chosen({ rules: [{ model: 'special', for: { point: 'pump-1.bearing-nde.*' } }] })).toBe(
       'vibration-anomaly/1',
     );
+  });
+
+  it('may go by the kind of the sensor and by tags, of which all have to be there', () => {
+    const of = (scope: object, changes: object = {}) =>
+      chosen({ rules: [{ model: 'special', for: scope }] }, { ...target, ...changes });
+    const tagged = { sensor: 'piezo', tags: ['critical', 'line-2'] };
+    expect(of({ sensor: 'piezo' }, tagged)).toBe('special/1');
+    expect(of({ sensor: 'mems' }, tagged)).toBe('vibration-anomaly/1');
+    expect(of({ tags: ['line-2', 'critical'] }, tagged)).toBe('special/1');
+    expect(of({ tags: ['line-2', 'spare'] }, tagged)).toBe('vibration-anomaly/1');
+    expect(of({ tags: ['critical'], class: 'pump' })).toBe('vibration-anomaly/1');
+  });
+
+  it('may be several, by rule, point or default, each refused by itself', () => {
+    const members = (config: unknown) => {
+      const { members: found, combine } = selectModels(target, modelsConfigSchema.parse(config), catalogue);
+      return [combine, ...found.map(({ model: of, reason }) => of?.key ?? reason)];
+    };
+    expect(members({ default: ['builtin', 'special'] })).toEqual(['max', 'vibration-anomaly/1', 'special/1']);
+    const rule = { model: ['special', 'gone'], combine: 'vote', for: { class: 'pump' } };
+    expect(members({ rules: [rule] })).toEqual([
+      'vote',
+      'special/1',
+      'the model gone is not here (rule class pump)',
+    ]);
+    expect(members({ points: { [target.point]: ['special'] }, combine: 'mean' })).toEqual([
+      'mean',
+      'special/1',
+    ]);
+    expect(modelsConfigSchema.safeParse({ default: [] }).success).toBe(false);
   });
 
   it('is the one named for it before any rule, in the version named', () => {
