@@ -196,7 +196,13 @@ function anomalyMessage({ point, score, reasons, diagnosis, known }: AnomalyFact
   const driven = reasons.slice(0, 3).map(({ feature }) => feature);
   const because = driven.length === 0 ? '' : `, driven by ${driven.join(', ')}`;
   const verdict = diagnosis === undefined || diagnosis.fault === 'normal' ? '' : ` ${diagnosis.sentence}`;
-  return `${point} behaves unusually (score ${score.score.toFixed(2)}, limit ${score.threshold.toFixed(2)}${because}).${verdict}${knownSentence(known)}`;
+  return `${point} behaves unusually (score ${score.score.toFixed(2)}, limit ${score.threshold.toFixed(2)}${because}).${labelSentence(score)}${verdict}${knownSentence(known)}`;
+}
+
+/** What a classification takes it for. */
+function labelSentence({ label, probabilities }: Score): string {
+  if (label === undefined) return '';
+  return ` The model takes it for ${label} (${Math.round(100 * (probabilities?.[label] ?? 0))} %).`;
 }
 
 const validationMessage = (

@@ -1,3 +1,4 @@
+import { SmEdgeError } from '../base/errors.js';
 import type { Diagnosis } from '../diagnosis/diagnose.js';
 import type { FeatureVector } from '../features/spec.js';
 import { compatibility, incompatible } from '../scoring/compatibility.js';
@@ -65,6 +66,15 @@ export async function explainFile(options: ExplainFileOptions): Promise<Explanat
     ...(options.recording.blockLength === undefined ? {} : { blockSamples: options.recording.blockLength }),
   });
   if (differences.length > 0) throw incompatible(model.manifest, differences);
+  const { kind } = model.manifest.inputs;
+  if (kind !== 'features' || model.manifest.output.kind === 'forecast')
+    throw new SmEdgeError(
+      'MODEL_NOT_EXPLAINED',
+      `${model.key} scores no single row of features but a ${kind}`,
+      {
+        hint: 'Replay the recording with this model: its scores and the diagnosis beside them say what it sees.',
+      },
+    );
   await scorer.load(model);
   const scores = await scorer.score(
     model.key,
