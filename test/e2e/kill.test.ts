@@ -25,6 +25,16 @@ describe.skipIf(!hasMosquitto())('kill -9 under load', () => {
   let daemon: Daemon;
   let client: MqttClient;
 
+  const subscribed = () =>
+    eventually(
+      'the subscription is there',
+      async () => {
+        const { parts } = await daemon.json<{ parts: { part: string; state: string }[] }>('/health');
+        return parts.every(({ state }) => state === 'good') || undefined;
+      },
+      60_000,
+    );
+
   beforeAll(async () => {
     mosquitto = await Mosquitto.start({ config: 'max_queued_messages 0' });
     daemon = await Daemon.create(`
@@ -47,13 +57,7 @@ alarms:
   - { id: anomaly, point: "*", anomaly: true, enabled: false }
 `);
     await daemon.start();
-    await eventually('the subscription is there', async () =>
-      (await daemon.json<{ parts: { part: string; state: string }[] }>('/health')).parts.every(
-        ({ state }) => state === 'good',
-      )
-        ? true
-        : undefined,
-    );
+    await subscribed();
     client = await connectAsync(mosquitto.url, { protocolVersion: 5, clientId: 'load' });
   });
 
@@ -110,6 +114,8 @@ alarms:
         }
         await ended;
         await daemon.start();
+        // A life that is over before it has a subscription has nothing to lose.
+        await subscribed();
       }
 
       const view = new Stored(join(daemon.dataDir, DATABASE_FILE));
