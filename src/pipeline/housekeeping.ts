@@ -63,6 +63,8 @@ export class Housekeeping {
   /** Takes up what was usual at each point before the restart, and what the validation of anomalies knew. */
   async restoreLearned(): Promise<void> {
     const { store, assessor, anomalies, states, logger } = this.#deps;
+    // Before anything is measured: what a wrong clock stamps says nothing of the time.
+    await this.retentionTime();
     assessor.precision.restore(await store.document(PRECISION));
     states.restore(await store.documents(OperatingStates.prefix));
     for (const [key, document] of await store.documents(BASELINE_PREFIX)) {

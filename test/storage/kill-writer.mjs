@@ -129,8 +129,8 @@ const CLOCK_KEY = 'retention:clock';
 const retentionClock = new RetentionClock(
   retentionClockSchema.safeParse(await store.document(CLOCK_KEY)).data,
 );
-/** As the daemon does it. */
-async function deleteOld() {
+/** As the daemon does it: at its start, before anything is measured, and now and then. */
+async function retentionTime() {
   const { nowMs } = retentionClock.now({
     wallMs: clock.nowMs(),
     monotonicMs: clock.monotonicMs(),
@@ -138,10 +138,16 @@ async function deleteOld() {
     newestDataMs: await store.newestDataMs(),
   });
   await store.write({ documents: [{ key: CLOCK_KEY, document: retentionClock.state }] });
+  return nowMs;
+}
+async function deleteOld() {
+  const nowMs = await retentionTime();
   const keepMs = Object.fromEntries(KEPT.map((kind) => [kind, 30 * DAY_MS]));
   await store.retention({ nowMs, budgetBytes: Number.MAX_SAFE_INTEGER, keepMs });
 }
 
+// On a disk that takes nothing it is saved later.
+await retentionTime().catch(() => undefined);
 const startMs = clock.monotonicMs();
 for (let tick = 0; ; tick++) {
   await sleep(clock, 'tick', Math.max(1, startMs + tick * TICK_MS - clock.monotonicMs()));
