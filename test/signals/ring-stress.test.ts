@@ -8,7 +8,17 @@ const RING = fileURLToPath(import.meta.resolve('#sm/signals/ring-buffer.js'));
 const MODULUS = 1_000_003;
 /** SM_EDGE_STRESS_SAMPLES lengthens the run: docs/features.md tells of one of a thousand million. */
 const TOTAL = Number(process.env.SM_EDGE_STRESS_SAMPLES ?? 5_000_000);
+/** It goes on to so many at most while a reader has not seen enough. */
+const MOST = 100 * TOTAL;
 const READERS = 2;
+/** Windows that each reader sees whole. */
+const ENOUGH = 100;
+
+/** Flags that the threads share: 1 where the writer is done, and for each reader that has seen enough. */
+const sharedFlags = (readers: number) => ({
+  ended: new Int32Array(new SharedArrayBuffer(4)),
+  content: new Int32Array(new SharedArrayBuffer(4 * readers)),
+});
 
 /** Writes blocks of many lengths as fast as it can; each sample tells its index. Marks a gap now and then. */
 const WRITER = `
@@ -18,7 +28,9 @@ const WRITER = `
     let state = 1;
     const block = new Float32Array(700);
     let gaps = 0;
-    while (ring.written < workerData.total) {
+    // However the threads are scheduled: it writes until each reader has seen enough.
+    const waits = () => ring.written < workerData.most && workerData.content.some((enough) => enough === 0);
+    while (ring.written < workerData.total || waits()) {
       state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
       const length = 1 + (state >>> 16) % 700;
       if (state % 997 === 0) { ring.markGap(); gaps++; }
@@ -26,6 +38,7 @@ const WRITER = `
       for (let i = 0; i < length; i++) block[i] = (start + i) % ${MODULUS};
       ring.write(block.subarray(0, length));
     }
+    workerData.ended[0] = 1;
     parentPort.postMessage({ gaps });
   });
 `;
@@ -36,7 +49,7 @@ const READER = `
   import(workerData.module).then(({ SampleRing }) => {
     const ring = SampleRing.attach(workerData.handle);
     const found = { whole: 0, torn: 0, refused: 0, unseen: 0, acrossGap: 0 };
-    for (let round = workerData.seed; ring.written < workerData.total; round++) {
+    for (let round = workerData.seed; workerData.ended[0] === 0; round++) {
       const length = 1 + (round * 7919) % 2000;
       const from = Math.max(0, round % 2 === 0 ? ring.written - length : ring.oldest + (round % 50));
       try {
@@ -52,6 +65,8 @@ const READER = `
         if (!['RING_OVERRUN', 'RING_GAP', 'RING_WINDOW'].includes(error.code)) throw error;
         found.refused++;
       }
+      if (found.whole > workerData.enough && found.torn + found.refused > 0)
+        workerData.content[workerData.reader] = 1;
     }
     parentPort.postMessage(found);
   });
@@ -70,9 +85,14 @@ it('never gives a torn window, or one across a gap, to any of several threads', 
   timeout: 600_000,
 }, async () => {
   const ring = SampleRing.create(5000, 2000);
-  const data = { module: RING, handle: ring.handle, total: TOTAL };
+  const flags = sharedFlags(READERS);
+  const data = { module: RING, handle: ring.handle, total: TOTAL, most: MOST, enough: ENOUGH, ...flags };
   const readers = Array.from({ length: READERS }, (_, seed) =>
-    run<Record<'whole' | 'torn' | 'refused' | 'unseen' | 'acrossGap', number>>(READER, { ...data, seed }),
+    run<Record<'whole' | 'torn' | 'refused' | 'unseen' | 'acrossGap', number>>(READER, {
+      ...data,
+      seed,
+      reader: seed,
+    }),
   );
   const writer = run<{ gaps: number }>(WRITER, data);
   try {
@@ -82,7 +102,7 @@ it('never gives a torn window, or one across a gap, to any of several threads', 
     expect(ring.gaps).toBe(gaps);
     for (const { whole, torn, refused, unseen, acrossGap } of found) {
       expect([unseen, acrossGap]).toEqual([0, 0]);
-      expect(whole).toBeGreaterThan(100);
+      expect(whole).toBeGreaterThan(ENOUGH);
       expect(torn + refused).toBeGreaterThan(0);
     }
     // Every window that came too late was counted, by whichever reader.
@@ -95,7 +115,13 @@ it('never gives a torn window, or one across a gap, to any of several threads', 
 it('captures whole signals while another thread writes', { timeout: 600_000 }, async () => {
   // Large against what is written between two looks: captures are to succeed, and the others to say so.
   const ring = SampleRing.create(200_000, 100_000);
-  const writer = run(WRITER, { module: RING, handle: ring.handle, total: TOTAL / 2 });
+  const writer = run(WRITER, {
+    module: RING,
+    handle: ring.handle,
+    total: TOTAL / 2,
+    most: MOST,
+    ...sharedFlags(0),
+  });
   let [whole, cut] = [0, 0];
   try {
     let finished = false;

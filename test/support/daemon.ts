@@ -6,14 +6,14 @@ import { join, resolve } from 'node:path';
 import { freePort } from './mosquitto.js';
 
 const PROGRAM = resolve(import.meta.dirname, '../../bin/sm-edge.js');
-/** A soak may run at low priority on a machine with other work. */
-const READY_DEADLINE_MS = process.env.SM_EDGE_SOAK_COUNT === undefined ? 30_000 : 180_000;
+/** A soak runs for long on machines that others load too. */
+const DEADLINE_MS = process.env.SM_EDGE_SOAK_COUNT === undefined ? 30_000 : 180_000;
 
 /** Tries until `probe` gives something, or the deadline has passed. */
 export async function eventually<T>(
   what: string,
   probe: () => Promise<T | undefined> | T | undefined,
-  deadlineMs = 30_000,
+  deadlineMs = DEADLINE_MS,
 ): Promise<T> {
   const endMs = performance.now() + deadlineMs;
   for (;;) {
@@ -99,7 +99,7 @@ ${sections}`,
         const answer = await fetch(`${this.base}/health/ready`).catch(() => undefined);
         return answer?.status === 200 ? true : undefined;
       },
-      READY_DEADLINE_MS,
+      DEADLINE_MS,
     ).catch((error) => {
       throw new Error(`${(error as Error).message}\n${this.#log}`);
     });
