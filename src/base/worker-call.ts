@@ -104,9 +104,17 @@ export class WorkerClient {
     return this.#pending.size;
   }
 
-  /** Calls `method` in the worker; starts the worker first where there is none. */
-  call<T>(method: string, argument: unknown, transfer: readonly ArrayBuffer[] = []): Promise<T> {
-    const { name, clock, maxPending, timeoutMs } = this.#options;
+  /**
+   * Calls `method` in the worker; starts the worker first where there is none.
+   * @param timeoutMs deadline of this call, where it is to have another one than the usual
+   */
+  call<T>(
+    method: string,
+    argument: unknown,
+    transfer: readonly ArrayBuffer[] = [],
+    timeoutMs = this.#options.timeoutMs,
+  ): Promise<T> {
+    const { name, clock, maxPending } = this.#options;
     if (this.#closed)
       return Promise.reject(new SmEdgeError('WORKER_CLOSED', `the ${name} worker was stopped`));
     if (this.#pending.size >= maxPending) {

@@ -28,6 +28,8 @@ export interface ScorerOptions {
 /** Calls by message that may wait: loads, releases, explanations and batches too large for a lane. */
 const MAX_PENDING = 64;
 const DEFAULT_TIMEOUT_MS = 5_000;
+/** The first load starts thread and onnxruntime too: seconds, on a small board with other work. */
+const LOAD_TIMEOUT_MS = 30_000;
 const CLOSE_TIMEOUT_MS = 2_000;
 
 /** A model that took the worker down, or ran past its deadline, rests before it is tried again. */
@@ -375,7 +377,7 @@ export class Scorer {
       this.#lanes = new ScoringLanes();
       void this.#worker.call('lanes', this.#lanes.buffers).catch(() => undefined);
     }
-    await this.#worker.call<void>('load', { id, path, manifest } satisfies LoadRequest);
+    await this.#worker.call<void>('load', { id, path, manifest } satisfies LoadRequest, [], LOAD_TIMEOUT_MS);
   }
 }
 
