@@ -1,6 +1,7 @@
 import { SmEdgeError } from '../base/errors.js';
 import type { FeatureVector } from '../features/spec.js';
-import { type LearnedFrom, learnedModel } from '../scoring/learning/learned-model.js';
+import type { LearnedFrom } from '../scoring/learning/learned-from.js';
+import { learnedModel } from '../scoring/learning/learned-model.js';
 import { commonFeatures } from '../scoring/learning/scaler.js';
 import { type Trial, trainDetector } from '../scoring/learning/train-detector.js';
 import type { ModelManifest } from '../scoring/manifest.js';

@@ -7,7 +7,7 @@ import type { FeatureVector } from '../../features/spec.js';
 import { FEATURE_BASELINE } from '../../scoring/baseline.js';
 import { classifierModel } from '../../scoring/learning/classifier-model.js';
 import { fitFaultClassifier } from '../../scoring/learning/fault-classifier.js';
-import type { LearnedFrom } from '../../scoring/learning/learned-model.js';
+import type { LearnedFrom } from '../../scoring/learning/learned-from.js';
 import { commonFeatures, fitScaler, narrowed, type Scaler } from '../../scoring/learning/scaler.js';
 import type { ModelManifest } from '../../scoring/manifest.js';
 import { readModelFile } from '../../scoring/runtime.js';

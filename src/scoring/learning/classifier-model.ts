@@ -1,6 +1,6 @@
 import { type ModelManifest, modelManifestSchema } from '../manifest.js';
 import type { FeatureVector } from '../score.js';
-import { fileEntry, histogramOf, significant } from '../training/manifest-parts.js';
+import { significant } from '../training/manifest-parts.js';
 import { GraphWriter } from '../training/onnx-writer.js';
 import {
   classify,
@@ -9,13 +9,12 @@ import {
   perDistance,
   UNKNOWN_LABEL,
 } from './fault-classifier.js';
-import type { LearnedFrom } from './learned-model.js';
+import { type LearnedFrom, manifestFrom } from './learned-from.js';
 import { addScaler, applyScaler, type Scaler } from './scaler.js';
 
 const MOST_GOLDEN = 12;
 /** From this probability of a fault on it is one. */
 const THRESHOLD = 0.5;
-const RATE_TOLERANCE = 0.02;
 
 /**
  * A classifier as a standard ONNX file (opset 13) of `task: classification` and its manifest. The graph holds the scaler
@@ -42,26 +41,9 @@ export function classifierModel(
     .map(([label, n]) => `${n} of ${label}`)
     .join(', ');
   const manifest = modelManifestSchema.parse({
-    format: 'sm-edge-model/1',
-    name: from.name,
-    version: from.version,
+    ...manifestFrom(from, features, rows, model),
     title: 'Names faults by the nearest labelled cases',
     task: 'classification',
-    signal: {
-      quantities: [from.quantity],
-      ...(from.unit === undefined ? {} : { unit: from.unit }),
-      ...(from.sampleRateHz === undefined
-        ? {}
-        : {
-            sampleRateHz: {
-              min: significant(from.sampleRateHz * (1 - RATE_TOLERANCE)),
-              max: significant(from.sampleRateHz * (1 + RATE_TOLERANCE)),
-            },
-          }),
-      ...(from.blockSamples === undefined ? {} : { window: { minSamples: from.blockSamples } }),
-    },
-    inputs: { kind: 'features', tensor: 'features', features: [...features] },
-    scaler: { kind: 'in-graph' },
     output: {
       kind: 'classes',
       tensor: 'probabilities',
@@ -73,19 +55,7 @@ export function classifierModel(
       value: THRESHOLD,
       method: `A fault where it is the more probable. Cases: ${counted}; left out one after the other ${Math.round(100 * accuracy)} % of them are named right.`,
     },
-    training: {
-      data: from.data,
-      terms: from.terms,
-      samples: rows.length,
-      histograms: Object.fromEntries(features.map((name) => [name, histogramOf(rows, name)])),
-    },
     golden: { tolerance: 2e-3, vectors: golden },
-    file: fileEntry(model),
-    licence: 'Apache-2.0',
-    lineage: {
-      ...(from.parentVersion === undefined ? {} : { parentVersion: from.parentVersion }),
-      ...(from.createdAt === undefined ? {} : { createdAt: from.createdAt }),
-    },
   });
   return { model, manifest };
 }

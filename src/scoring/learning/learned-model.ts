@@ -1,30 +1,12 @@
 import { type ModelManifest, modelManifestSchema } from '../manifest.js';
 import type { FeatureVector } from '../score.js';
-import { fileEntry, histogramOf, significant } from '../training/manifest-parts.js';
+import { significant } from '../training/manifest-parts.js';
 import { GraphWriter } from '../training/onnx-writer.js';
 import type { DetectorKind } from './detectors/detector.js';
+import { type LearnedFrom, manifestFrom } from './learned-from.js';
 import type { TrainedDetector } from './train-detector.js';
 
-/** What the rows were made of, and what they are called. */
-export interface LearnedFrom {
-  readonly name: string;
-  readonly version: string;
-  readonly quantity: string;
-  readonly unit?: string;
-  readonly sampleRateHz?: number;
-  /** Samples of the blocks that the features were made of. */
-  readonly blockSamples?: number;
-  /** What was learned from, for people. */
-  readonly data: string;
-  readonly terms: string;
-  readonly parentVersion?: string;
-  /** ISO 8601. */
-  readonly createdAt?: string;
-}
-
 const GOLDEN_VECTORS = 8;
-/** Sample rates of clocks differ by less. */
-const RATE_TOLERANCE = 0.02;
 
 const TITLES: Readonly<Record<DetectorKind, string>> = {
   robust: 'Robust deviations of the features from the healthy machine',
@@ -55,19 +37,9 @@ export function learnedModel(
   });
   const compared = trials.map(({ kind, detected }) => `${kind} ${(100 * detected).toFixed(1)} %`).join(', ');
   const manifest = modelManifestSchema.parse({
-    format: 'sm-edge-model/1',
-    name: from.name,
-    version: from.version,
+    ...manifestFrom(from, features, rows, model),
     title: TITLES[detector.kind],
     task: 'anomaly',
-    signal: {
-      quantities: [from.quantity],
-      ...(from.unit === undefined ? {} : { unit: from.unit }),
-      ...(from.sampleRateHz === undefined ? {} : { sampleRateHz: about(from.sampleRateHz) }),
-      ...(from.blockSamples === undefined ? {} : { window: { minSamples: from.blockSamples } }),
-    },
-    inputs: { kind: 'features', tensor: 'features', features },
-    scaler: { kind: 'in-graph' },
     output: {
       tensor: 'score',
       meaning: `${TITLES[detector.kind]}; 1 is the limit.`,
@@ -81,19 +53,7 @@ export function learnedModel(
       method: `Generalised Pareto distribution fitted to the largest 5 % of the scores of ${trials[0]!.heldOut.length} healthy rows in cross-validation. Chosen by the share of injected faults found at 1 % false alarms: ${compared}.`,
       falseAlarmProbability,
     },
-    training: {
-      data: from.data,
-      terms: from.terms,
-      samples: rows.length,
-      histograms: Object.fromEntries(features.map((name) => [name, histogramOf(rows, name)])),
-    },
     golden: { tolerance: 1e-3, vectors: golden },
-    file: fileEntry(model),
-    licence: 'Apache-2.0',
-    lineage: {
-      ...(from.parentVersion === undefined ? {} : { parentVersion: from.parentVersion }),
-      ...(from.createdAt === undefined ? {} : { createdAt: from.createdAt }),
-    },
   });
   return { model, manifest };
 }
@@ -122,8 +82,3 @@ function baseOf({ detector, limit }: TrainedDetector, rows: readonly FeatureVect
     });
   return Array.from(sums, significant);
 }
-
-const about = (sampleRateHz: number) => ({
-  min: significant(sampleRateHz * (1 - RATE_TOLERANCE)),
-  max: significant(sampleRateHz * (1 + RATE_TOLERANCE)),
-});
