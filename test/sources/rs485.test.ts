@@ -1,3 +1,5 @@
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { SerialPortMock } from 'serialport';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -106,6 +108,9 @@ describe.skipIf(!hasSocat())('a two-wire line', () => {
     const server = await echoingUnit(false);
     const pty = await PseudoSerialPort.open((server.address() as { port: number }).port);
     closing.push(() => pty.stop());
+    // Held open besides: socat takes its port away when the last who has it open closes it.
+    const held = await open(pty.path, constants.O_RDWR | constants.O_NOCTTY);
+    closing.push(() => held.close());
     const target = { ...PORT, path: pty.path, rs485: rs485Schema.parse({ direction }) };
     await expect(openLine(target, AbortSignal.timeout(5_000))).rejects.toThrow(message);
     // And lets the port go: another program may have it.
