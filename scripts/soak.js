@@ -1,6 +1,6 @@
 // Runs a soak: the same test as `npm test` runs, with a larger count, and prints its result as JSON.
 //   npm run soak -- torn --count 200
-//   npm run soak -- kill --count 200           kill -9 of the store; also clock, full and readonly
+//   npm run soak -- kill --count 200           kill -9 of the store; also clock, full, readonly and power
 //   npm run soak -- backup --count 200         kill -9 of sm-edge backup
 //   npm run soak -- kill-mqtt --count 200      kill -9 of the daemon behind a broker
 //   npm run soak -- modbus-frames --count 1000000
@@ -19,6 +19,7 @@ const SOAKS = {
   kill: ['test/storage/kills.test.ts', 200, 'kill:'],
   clock: ['test/storage/kills.test.ts', 200, 'clock:'],
   full: ['test/storage/kills.test.ts', 200, 'full:'],
+  power: ['test/storage/kills.test.ts', 200, 'power:'],
   readonly: ['test/storage/kills.test.ts', 200, 'readonly:'],
   backup: ['test/storage/backup-kills.test.ts', 200, 'goes on where it stopped'],
   'kill-mqtt': ['test/e2e/kill.test.ts', 200],

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs what the tests talk to: mosquitto, socat and libmodbus from the distribution (Debian, Ubuntu), and the
-# Python peers of test-requirements.txt in a virtual environment of their own; compiles the libmodbus programs. Safe to run again; quick when all is there.
+# Installs what the tests talk to: mosquitto, socat, libmodbus and nbdkit (a disk that can fail) from the distribution
+# (Debian, Ubuntu), and the Python peers of test-requirements.txt in a virtual environment of their own; compiles the
+# libmodbus programs. Safe to run again; quick when all is there.
 #
 #   SM_EDGE_TEST_VENV   folder of the virtual environment (default: ~/.cache/sm-edge/venv)
 #   SM_EDGE_PYTHON      Python 3.11 or newer to make it with (default: python3)
@@ -28,6 +29,8 @@ PATH="$PATH:/usr/sbin:/sbin"
 missing=''
 command -v mosquitto >/dev/null 2>&1 || missing="$missing mosquitto"
 command -v socat >/dev/null 2>&1 || missing="$missing socat"
+command -v nbdkit >/dev/null 2>&1 || missing="$missing nbdkit"
+command -v nbdfuse >/dev/null 2>&1 || missing="$missing nbdfuse"
 [ -e /usr/include/modbus/modbus.h ] || missing="$missing libmodbus-dev"
 command -v cc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
 if [ ! -x "$venv/bin/python" ]; then
@@ -47,7 +50,7 @@ if [ -n "$missing" ]; then
   # shellcheck disable=SC2086 # a list of words
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing >&2
 else
-  say 'mosquitto, socat, libmodbus and Python are there'
+  say 'mosquitto, socat, libmodbus, nbdkit and Python are there'
 fi
 
 "$here/libmodbus-peers.sh" >/dev/null

@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { SmEdgeError } from '../base/errors.js';
 import { finishReplacing, isDamage, isUnreadable, replaceDamaged } from './damage.js';
 import { type FolderLock, lockFolder } from './folder-lock.js';
 import { MIGRATIONS } from './migrations/index.js';
+import { dropFromPageCache } from './page-cache.js';
 import { makeReserve, useReserve } from './reserve-file.js';
 import { SqliteDatabase } from './sqlite.js';
 import { contentFault, fileFault, migrate } from './start-check.js';
@@ -30,6 +31,8 @@ export function openDatabase(path: string, stamp: string): OpenedDatabase {
     mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
     lock = lockFolder(dirname(path));
     finishReplacing(path);
+    // A log that was left may be what could not be written: only what is on the disk counts.
+    if (hasLog(path)) for (const file of [path, `${path}-wal`]) dropFromPageCache(file);
     const db = openOnFullDisk(path, stamp);
     makeReserve(path);
     return { db, lock };
@@ -38,6 +41,8 @@ export function openDatabase(path: string, stamp: string): OpenedDatabase {
     throw openError(path, thrown);
   }
 }
+
+const hasLog = (path: string): boolean => (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
 
 /** A full disk has no room for the log that opening needs: the reserve makes some. */
 function openOnFullDisk(path: string, stamp: string): SqliteDatabase {

@@ -8,6 +8,7 @@ import { CommitQueue } from './commit-queue.js';
 import type { DamagedFile } from './damage.js';
 import { DATABASE_FILE } from './database-file.js';
 import { HeldWrites } from './held-writes.js';
+import type { OpenRequest, ReplaceRequest } from './open-store.js';
 import type { Outbox } from './outbox.js';
 import type { StoreCounts } from './reader.js';
 import type { RetentionRequest, RetentionResult, RetentionStep } from './retention.js';
@@ -16,7 +17,7 @@ import { StoreQueries } from './store-queries.js';
 import { storedJournal } from './stored-journal.js';
 import { StoredOutbox } from './stored-outbox.js';
 import type { WireBatch } from './wire/wire.js';
-import type { CommitAnswer, OpenRequest, ReplaceRequest } from './worker.js';
+import type { CommitAnswer } from './worker.js';
 import { WriteMeter } from './write-meter.js';
 
 export type { Aggregates } from './rollups/aggregate.js';

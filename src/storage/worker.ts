@@ -1,44 +1,20 @@
 import { type ErrorRecord, SmEdgeError } from '../base/errors.js';
+import { nextTurn } from '../base/turns.js';
 import { serveWorker, type WorkerHandlers } from '../base/worker-call.js';
 import type { ConsumedMark } from '../events/once.js';
 import type { EventQuery } from '../events/query.js';
-import { ChunkStore } from './chunks/chunk-store.js';
 import type { SeriesKind } from './chunks/kinds.js';
 import type { Span } from './chunks/queries.js';
-import {
-  type DamagedFile,
-  damagedFiles,
-  damageError,
-  isDamage,
-  replaceDamaged,
-  SalvageWork,
-} from './damage.js';
-import { openDatabase, openOrReplace } from './database.js';
-import { EventReader } from './event-reader.js';
+import { damageError, isDamage } from './damage.js';
+import { type OpenRequest, OpenStore, type ReplaceRequest } from './open-store.js';
 import type { OutboxLane } from './outbox.js';
-import { Reader } from './reader.js';
-import { makeReserve, useReserve } from './reserve-file.js';
-import { type RetentionRequest, type RetentionStep, retentionStep } from './retention.js';
+import type { RetentionRequest } from './retention.js';
 import type { AggregateRequest } from './rollups/aggregate.js';
 import type { PlotRequest } from './rollups/plot.js';
-import { SqliteDatabase } from './sqlite.js';
-import { isPartlyChecked } from './start-check.js';
 import { movedArrays, movedJson, movedReadings, movedRows, movedSeries } from './wire/answers.js';
 import type { WireBatch } from './wire/wire.js';
 import { writeError } from './write-error.js';
-import { Writer } from './writer.js';
-
-export interface OpenRequest {
-  readonly path: string;
-  /** For the name of a damaged file that is set aside. */
-  readonly stamp: string;
-}
-
-export interface ReplaceRequest {
-  readonly stamp: string;
-  /** What was found wrong. */
-  readonly finding: string;
-}
+import type { Writer } from './writer.js';
 
 export interface CommitAnswer {
   /** Undefined or the error of each batch. */
@@ -47,104 +23,37 @@ export interface CommitAnswer {
   readonly sealDue: boolean;
 }
 
-/** What the thread holds once the file is open. */
-class OpenStore {
-  readonly #path: string;
-  readonly #lock;
-  #db: SqliteDatabase;
-  #salvage: SalvageWork;
-  chunks: ChunkStore;
-  writer: Writer;
-  reader: Reader;
-  events: EventReader;
-
-  constructor({ path, stamp }: OpenRequest) {
-    const { db, lock } = openDatabase(path, stamp);
-    this.#lock = lock;
-    this.#path = path;
-    this.#db = db;
-    this.#salvage = new SalvageWork(db);
-    this.chunks = new ChunkStore(db);
-    this.writer = new Writer(db, this.chunks);
-    this.reader = new Reader(db, this.chunks);
-    this.events = new EventReader(db);
-  }
-
-  get isPartlyChecked(): boolean {
-    return isPartlyChecked(this.#path);
-  }
-
-  damagedFiles(): DamagedFile[] {
-    return damagedFiles(this.#db);
-  }
-
-  salvageStep(): boolean {
-    return this.#salvage.step();
-  }
-
-  /** Sets the open file aside and goes on with a new one. */
-  replace({ stamp, finding }: ReplaceRequest): void {
-    this.#salvage.close();
-    this.#db.close();
-    try {
-      replaceDamaged(this.#path, stamp, finding);
-      this.#db = openOrReplace(this.#path, stamp);
-    } catch (thrown) {
-      // A disk that takes no new file: the next call opens, and tries again.
-      this.#lock.release();
-      store = undefined;
-      throw thrown;
-    }
-    this.#salvage = new SalvageWork(this.#db);
-    this.chunks = new ChunkStore(this.#db);
-    this.writer = new Writer(this.#db, this.chunks);
-    this.reader = new Reader(this.#db, this.chunks);
-    this.events = new EventReader(this.#db);
-  }
-
-  useReserve(): void {
-    useReserve(this.#path);
-  }
-
-  retention(request: RetentionRequest, shedding: boolean): RetentionStep {
-    const step = () => retentionStep(this.#db, this.#path, request, shedding);
-    let done: RetentionStep;
-    try {
-      done = step();
-    } catch (thrown) {
-      // Deleting needs some room itself: that is what the reserve is for.
-      if ((thrown as { code?: unknown }).code !== 'SQLITE_FULL' || !useReserve(this.#path)) throw thrown;
-      done = step();
-    }
-    if (!done.more) makeReserve(this.#path);
-    return done;
-  }
-
-  close(): void {
-    this.#salvage.close();
-    let keeper: SqliteDatabase | undefined;
-    try {
-      this.#db.pragma('wal_checkpoint(TRUNCATE)');
-      // The last connection deletes the log, unless it may not write; and without a log a database cannot be opened on
-      // a disk that is read-only (sqlite.org/wal.html, "Read-Only Databases").
-      keeper = new SqliteDatabase(this.#path, { readonly: true });
-      keeper.pragma('user_version');
-    } catch {
-      // On a disk that takes nothing the log stays: the next start reads it.
-    } finally {
-      this.#db.close();
-      keeper?.close();
-      this.#lock.release();
-    }
-  }
-}
-
 let store: OpenStore | undefined;
 
 function opened(): OpenStore {
   if (store === undefined)
     throw new SmEdgeError('STORE_CLOSED', 'the store is not open', { retryable: true });
   return store;
+}
+
+/** What SQLite said when the disk failed while it wrote: from then on nothing is written until the file is opened anew. */
+let failure: SmEdgeError | undefined;
+
+function writable(): OpenStore {
+  const writing = opened();
+  if (failure !== undefined) throw failure;
+  void nextTurn().then(() => checkpoint(writing));
+  return writing;
+}
+
+/** What was written is answered for first; that the log cannot be written back does not undo it. */
+function checkpoint(written: OpenStore): void {
+  if (written !== store || failure !== undefined) return;
+  try {
+    written.checkpoints.afterWrite();
+  } catch (thrown) {
+    noteFailure(thrown);
+  }
+}
+
+function noteFailure(thrown: unknown): void {
+  const error = writeError(thrown);
+  if (error.code === 'STORE_FAILED') failure = error;
 }
 
 /** A disk that is full, read-only or failing: another try may go well. */
@@ -159,6 +68,7 @@ function inOurWords<H extends WorkerHandlers>(handlers: H): WorkerHandlers {
     } catch (thrown) {
       if (thrown instanceof SmEdgeError) throw thrown;
       if (isDamage(thrown)) throw damageError(thrown);
+      noteFailure(thrown);
       throw isOfTheDisk(thrown) ? writeError(thrown) : thrown;
     }
   };
@@ -172,12 +82,13 @@ const handlers = {
     return { isPartlyChecked: store.isPartlyChecked };
   },
   commit(batches: readonly WireBatch[]): CommitAnswer {
-    const { writer, chunks } = opened();
-    const errors = writer.commit(batches);
-    if (errors.some((error) => error?.code === 'STORE_FULL')) opened().useReserve();
+    const writing = writable();
+    const { writer, chunks } = writing;
+    const errors = writer.commit(batches, noteFailure);
+    if (errors.some((error) => error?.code === 'STORE_FULL')) writing.useReserve();
     return { errors, sealDue: chunks.sealDue };
   },
-  seal: () => opened().chunks.sealStep(),
+  seal: () => writable().chunks.sealStep(),
   series: ({ kind, span }: { kind: SeriesKind; span: Span }) =>
     movedSeries(opened().reader.series(kind, span)),
   readingColumns: (span: Span) => movedArrays(opened().reader.readingColumns(span)),
@@ -192,8 +103,8 @@ const handlers = {
   journalHead: () => opened().reader.journalHead(),
   cursor: (subscriber: string) => opened().reader.cursor(subscriber),
   advance: ({ subscriber, seq }: { subscriber: string; seq: number }) =>
-    opened().writer.advance(subscriber, seq),
-  bury: (request: Parameters<Writer['bury']>[0]) => opened().writer.bury(request),
+    writable().writer.advance(subscriber, seq),
+  bury: (request: Parameters<Writer['bury']>[0]) => writable().writer.bury(request),
   findEvents: (query: EventQuery) => movedJson(opened().events.find(query)),
   deadLetters: (request: { limit: number; subscriber: string | undefined }) =>
     movedJson(opened().events.deadLetters(request)),
@@ -201,28 +112,38 @@ const handlers = {
   countDeadLetters: () => opened().events.countDeadLetters(),
   isConsumed: (mark: ConsumedMark) => opened().events.isConsumed(mark),
   retriedDeadLetter: (request: Parameters<Writer['retriedDeadLetter']>[0]) =>
-    opened().writer.retriedDeadLetter(request),
-  removeDeadLetter: (id: number) => opened().writer.removeDeadLetter(id),
+    writable().writer.retriedDeadLetter(request),
+  removeDeadLetter: (id: number) => writable().writer.removeDeadLetter(id),
   alarmStates: () => movedJson(opened().reader.alarmStates()),
   document: (key: string) => opened().reader.document(key),
   documents: (prefix: string) => movedJson(opened().reader.documents(prefix)),
   outboxTake: (request: { sink: string; nowMs: number; limit: number; lane: OutboxLane | undefined }) =>
     movedRows(opened().reader.outboxTake(request)),
-  outboxDone: (ids: readonly number[]) => opened().writer.outboxDone(ids),
+  outboxDone: (ids: readonly number[]) => writable().writer.outboxDone(ids),
   outboxFailed: (request: { id: number; error: string; nextAttemptMs: number }) =>
-    opened().writer.outboxFailed(request),
-  outboxToBacklog: (sink: string) => opened().writer.outboxToBacklog(sink),
-  outboxTrim: (request: { sink: string; maxRows: number }) => opened().writer.outboxTrim(request),
+    writable().writer.outboxFailed(request),
+  outboxToBacklog: (sink: string) => writable().writer.outboxToBacklog(sink),
+  outboxTrim: (request: { sink: string; maxRows: number }) => writable().writer.outboxTrim(request),
   outboxStats: () => opened().reader.outboxStats(),
   damagedFiles: () => opened().damagedFiles(),
-  salvageStep: () => opened().salvageStep(),
-  replace: (request: ReplaceRequest) => opened().replace(request),
+  salvageStep: () => writable().salvageStep(),
+  replace(request: ReplaceRequest) {
+    try {
+      opened().replace(request);
+    } catch (thrown) {
+      // The next call opens, and tries again.
+      store = undefined;
+      throw thrown;
+    }
+  },
   retention: ({ request, shedding }: { request: RetentionRequest; shedding: boolean }) =>
-    opened().retention(request, shedding),
+    writable().retention(request, shedding),
   close() {
     const closing = store;
     store = undefined;
-    closing?.close();
+    const isTrusted = failure === undefined;
+    failure = undefined;
+    closing?.close(isTrusted);
   },
 };
 

@@ -1,6 +1,9 @@
 import { SmEdgeError } from '../base/errors.js';
 
-/** Disk full, read-only, locked: it may be better later. A value that no column takes: never. */
+/** The disk failed while something was written; what it could not give back is another matter. */
+const FAILED = /^SQLITE_IOERR(?!_(SHORT_)?READ)/;
+
+/** Disk full, read-only, failing, locked: it may be better later. A value that no column takes: never. */
 export function writeError(thrown: unknown): SmEdgeError {
   const code = String((thrown as { code?: unknown } | null)?.code ?? '');
   const message = thrown instanceof Error ? thrown.message : String(thrown);
@@ -14,7 +17,9 @@ export function writeError(thrown: unknown): SmEdgeError {
       ? 'STORE_FULL'
       : code.startsWith('SQLITE_READONLY')
         ? 'STORE_READONLY'
-        : 'STORE_WRITE',
+        : FAILED.test(code)
+          ? 'STORE_FAILED'
+          : 'STORE_WRITE',
     `the store could not write: ${message}`,
     {
       cause: thrown,

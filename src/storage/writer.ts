@@ -45,9 +45,14 @@ export class Writer {
 
   /**
    * Writes batches in one commit, one fsync. Where one of them cannot be written, each is tried by itself, so that
-   * only the wrong one fails. Gives undefined or the error for each.
+   * only the wrong one fails; but not after the disk has failed, or in a damaged file. Gives undefined or the error for
+   * each.
+   * @param onFailure told what SQLite says of a disk that failed
    */
-  commit(batches: readonly WireBatch[]): (ErrorRecord | undefined)[] {
+  commit(
+    batches: readonly WireBatch[],
+    onFailure: (thrown: unknown) => void = () => undefined,
+  ): (ErrorRecord | undefined)[] {
     try {
       this.#db.transaction(() => {
         for (const batch of batches) this.#write(batch);
@@ -58,8 +63,10 @@ export class Writer {
     } catch (thrown) {
       this.#chunks.settle(false);
       if (isDamage(thrown)) return batches.map(() => toErrorRecord(damageError(thrown)));
-      if (batches.length === 1) return [toErrorRecord(writeError(thrown))];
-      return batches.flatMap((batch) => this.commit([batch]));
+      const error = writeError(thrown);
+      if (error.code === 'STORE_FAILED') onFailure(thrown);
+      else if (batches.length > 1) return batches.flatMap((batch) => this.commit([batch], onFailure));
+      return batches.map(() => toErrorRecord(error));
     }
   }
 

@@ -1,6 +1,7 @@
-import { existsSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '#sm/base/clock.js';
 import type { ErrorRecord } from '#sm/base/errors.js';
 import { Metrics } from '#sm/base/metrics.js';
@@ -8,9 +9,11 @@ import { seededRandom } from '#sm/base/random.js';
 import { budgetView, diskUsage } from '#sm/storage/disk-usage.js';
 import { Store } from '#sm/storage/store.js';
 import { canMount, SmallDisk } from '../support/disks.js';
+import { canFailDisks, FailingDisk } from '../support/failing-disk.js';
 
 const MIB = 2 ** 20;
 const mountable = canMount();
+const canFail = canFailDisks();
 
 describe('one budget over the data folder', () => {
   const usage = { database: 50 * MIB, other: 20 * MIB, setAside: 0, free: 900 * MIB, total: 2_000 * MIB };
@@ -37,7 +40,7 @@ describe('one budget over the data folder', () => {
 });
 
 describe.skipIf(!mountable)('a store on a small disk', () => {
-  let disk: SmallDisk;
+  let disk: SmallDisk | FailingDisk;
   let store: Store | undefined;
   const outcomes: (ErrorRecord | undefined)[] = [];
   const metrics = new Metrics();
@@ -72,14 +75,15 @@ describe.skipIf(!mountable)('a store on a small disk', () => {
     await store?.close().catch(() => undefined);
     store = undefined;
     outcomes.length = 0;
-    disk.remove();
+    await disk.remove();
   });
 
   it('that is full: refuses what is acknowledged, keeps the rest in memory, and writes it when there is room', async () => {
-    disk = new SmallDisk('tmpfs', 32);
+    const small = new SmallDisk('tmpfs', 32);
+    disk = small;
     const opened = await open();
     await opened.write({ readings: [reading(0)] });
-    disk.fill();
+    small.fill();
     let index = 1;
     await expect(
       (async () => {
@@ -87,16 +91,16 @@ describe.skipIf(!mountable)('a store on a small disk', () => {
       })(),
     ).rejects.toMatchObject({ code: 'STORE_FULL', retryable: true });
     // The reserve was given back; the disk is filled again by somebody else.
-    disk.fill();
+    small.fill();
     await opened.write({ blocks: [block(index)] }).catch(() => undefined);
-    disk.fill();
+    small.fill();
     for (let kept = 0; kept < 50; kept++)
       await opened.save({ readings: [reading(1_000 + kept)], blocks: [block(1_000 + kept)] });
     const held = await metrics.registry.getSingleMetricAsString('sm_edge_storage_held_bytes');
     expect(Number(held.split(' ').at(-1))).toBeGreaterThan(MIB);
     expect(outcomes.at(-1)?.code).toBe('STORE_FULL');
 
-    disk.empty();
+    small.empty();
     await vi.waitFor(
       async () => {
         const found = await opened.readings('m1.temperature', -Infinity, Infinity, 1_000);
@@ -109,13 +113,14 @@ describe.skipIf(!mountable)('a store on a small disk', () => {
   }, 60_000);
 
   it('that is full at the start: opens by its reserve, and sheds the oldest waveforms until there is room', async () => {
-    disk = new SmallDisk('tmpfs', 96);
+    const small = new SmallDisk('tmpfs', 96);
+    disk = small;
     let opened = await open();
     for (let index = 0; index < 150; index++) await opened.write({ blocks: [block(index)] });
     await opened.retention(retention(60 * MIB));
     await opened.close();
     expect(existsSync(join(disk.folder, 'data', 'sm-edge.reserve'))).toBe(true);
-    disk.fill();
+    small.fill();
     opened = await open();
     const before = (await opened.counts()).waveforms;
     const usage = await diskUsage(join(disk.folder, 'data'));
@@ -127,28 +132,97 @@ describe.skipIf(!mountable)('a store on a small disk', () => {
     await opened.write({ readings: [reading(5)] });
   }, 60_000);
 
-  it('that becomes read-only: goes on reading, keeps what comes in memory, writes it once the disk is back', async () => {
-    disk = new SmallDisk('ext4', 48);
-    let opened = await open();
-    const found = () => opened.readings('m1.temperature', -Infinity, Infinity, 1_000);
-    await opened.write({ readings: [reading(0)] });
-    disk.abort();
-    await opened.save({ readings: [reading(1)] });
-    expect(outcomes.at(-1)?.retryable).toBe(true);
-    expect(await found()).toHaveLength(1);
-    await opened.close();
+  it.skipIf(!canFail)(
+    'that becomes read-only: goes on reading, keeps what comes in memory, writes it once the disk is back',
+    async () => {
+      const failing = await FailingDisk.make(48);
+      disk = failing;
+      let opened = await open();
+      const found = () => opened.readings('m1.temperature', -Infinity, Infinity, 1_000);
+      await opened.write({ readings: [reading(0)] });
+      failing.fail();
+      await opened.save({ readings: [reading(1)] });
+      expect(outcomes.at(-1)?.retryable).toBe(true);
+      expect(await found()).toHaveLength(1);
+      await opened.close();
 
-    // The disk comes back read-only, as a damaged one is mounted at a start.
-    await vi.waitFor(() => expect(disk.repair()).toBe(true), { timeout: 10_000, interval: 200 });
-    expect(disk.remount('ro')).toBe(true);
-    opened = await open();
-    expect(await found()).toHaveLength(1);
-    for (let index = 2; index < 20; index++) await opened.save({ readings: [reading(index)] });
-    expect(outcomes.at(-1)?.code).toBe('STORE_READONLY');
-    expect(disk.remount('rw')).toBe(true);
-    // What the daemon does every few seconds while the disk takes nothing.
-    await opened.reopen();
-    await vi.waitFor(async () => expect(await found()).toHaveLength(19), { timeout: 25_000, interval: 200 });
+      // The disk comes back read-only, as a damaged one is mounted at a start.
+      await failing.repair();
+      expect(failing.remount('ro')).toBe(true);
+      opened = await open();
+      expect(await found()).toHaveLength(1);
+      for (let index = 2; index < 20; index++) await opened.save({ readings: [reading(index)] });
+      expect(outcomes.at(-1)?.code).toBe('STORE_READONLY');
+      expect(failing.remount('rw')).toBe(true);
+      // What the daemon does every few seconds while the disk takes nothing.
+      await opened.reopen();
+      await vi.waitFor(async () => expect(await found()).toHaveLength(19), {
+        timeout: 25_000,
+        interval: 200,
+      });
+    },
+    60_000,
+  );
+});
+
+describe.skipIf(!canFail)('a disk whose medium fails for a moment', () => {
+  let disk: FailingDisk;
+
+  beforeEach(async () => {
+    disk = await FailingDisk.make(48);
+  });
+
+  afterEach(() => disk.remove());
+
+  it('forgets with its power what no flush has made it keep', async () => {
+    const write = (name: string, ...flags: string[]) =>
+      execFileSync('dd', [
+        'if=/dev/zero',
+        `of=${join(disk.folder, name)}`,
+        ...['bs=4096', 'count=1', 'conv=notrunc', 'status=none'],
+        ...flags,
+      ]);
+    for (const name of ['kept', 'lost']) {
+      writeFileSync(join(disk.folder, name), Buffer.alloc(4_096, 0x55), { flush: true });
+      execFileSync('sync');
+    }
+    write('kept', 'oflag=direct,sync');
+    write('lost', 'oflag=direct');
+    disk.cutPower();
+    await disk.repair();
+    expect(readFileSync(join(disk.folder, 'kept'))[0]).toBe(0);
+    expect(readFileSync(join(disk.folder, 'lost'))[0]).toBe(0x55);
+  }, 60_000);
+
+  it('is not written to before the file is opened anew, for the kernel would lose what goes to the same place', async () => {
+    const folder = join(disk.folder, 'data');
+    const open = () => Store.open({ folder, clock: systemClock, metrics: new Metrics() });
+    const write = (index: number) =>
+      store.write({
+        readings: [
+          { point: 'm1.temperature', timeMs: 1_000 + index, value: index, unit: 'degC', quality: 'good' },
+        ],
+      });
+    let store = await open();
+    try {
+      await write(1);
+      disk.fail();
+      await expect(write(2)).rejects.toMatchObject({ code: 'STORE_FAILED', retryable: true });
+      disk.heal();
+      await expect(write(2)).rejects.toMatchObject({ code: 'STORE_FAILED' });
+      expect(await store.readings('m1.temperature', 0, 2_000, 10)).toHaveLength(1);
+      await store.reopen();
+      await write(3);
+      disk.cutPower();
+      await store.close();
+      await disk.repair();
+      store = await open();
+      const found = await store.readings('m1.temperature', 0, 2_000, 10);
+      expect(found.map(({ value }) => value)).toEqual(expect.arrayContaining([1, 3]));
+      expect(await store.integrityCheck()).toEqual([]);
+    } finally {
+      await store.close();
+    }
   }, 60_000);
 });
 

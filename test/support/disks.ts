@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import {
   closeSync,
   mkdtempSync,
@@ -80,20 +80,6 @@ export class SmallDisk {
     rmSync(this.#filler, { force: true });
   }
 
-  /** As the kernel does it on an error of the medium: open files stay open and cannot be written any more. */
-  abort(): void {
-    execFileSync('mount', ['-o', 'remount,abort', this.folder], { stdio: 'ignore' });
-    // The first write after it makes the file system read-only.
-    spawnSync('touch', [join(this.folder, 'probe')], { stdio: 'ignore' });
-  }
-
-  /** After `abort`: checked and mounted anew, which works once nobody has a file open on it. */
-  repair(): boolean {
-    if (!run('umount', this.folder)) return false;
-    run('e2fsck', '-fy', this.#image!);
-    return this.mount();
-  }
-
   remove(): void {
     if (this.isMounted) run('umount', '-l', this.folder);
     rmSync(this.folder, { recursive: true, force: true });
@@ -101,5 +87,6 @@ export class SmallDisk {
   }
 }
 
-const run = (command: string, ...args: string[]): boolean =>
+/** Runs a command; gives whether it went well. */
+export const run = (command: string, ...args: string[]): boolean =>
   spawnSync(command, args, { stdio: 'ignore' }).status === 0;

@@ -1,0 +1,121 @@
+import { Checkpoints } from './checkpoints.js';
+import { ChunkStore } from './chunks/chunk-store.js';
+import { type DamagedFile, damagedFiles, replaceDamaged, SalvageWork } from './damage.js';
+import { openDatabase, openOrReplace } from './database.js';
+import { EventReader } from './event-reader.js';
+import { Reader } from './reader.js';
+import { makeReserve, useReserve } from './reserve-file.js';
+import { type RetentionRequest, type RetentionStep, retentionStep } from './retention.js';
+import { SqliteDatabase } from './sqlite.js';
+import { isPartlyChecked } from './start-check.js';
+import { Writer } from './writer.js';
+
+export interface OpenRequest {
+  readonly path: string;
+  /** For the name of a damaged file that is set aside. */
+  readonly stamp: string;
+}
+
+export interface ReplaceRequest {
+  readonly stamp: string;
+  /** What was found wrong. */
+  readonly finding: string;
+}
+
+/** What the thread holds once the file is open. */
+export class OpenStore {
+  readonly #path: string;
+  readonly #lock;
+  #db: SqliteDatabase;
+  #salvage: SalvageWork;
+  chunks: ChunkStore;
+  writer: Writer;
+  reader: Reader;
+  events: EventReader;
+  checkpoints: Checkpoints;
+
+  constructor({ path, stamp }: OpenRequest) {
+    const { db, lock } = openDatabase(path, stamp);
+    this.#lock = lock;
+    this.#path = path;
+    this.#db = db;
+    this.#salvage = new SalvageWork(db);
+    this.chunks = new ChunkStore(db);
+    this.writer = new Writer(db, this.chunks);
+    this.reader = new Reader(db, this.chunks);
+    this.events = new EventReader(db);
+    this.checkpoints = new Checkpoints(db);
+  }
+
+  get isPartlyChecked(): boolean {
+    return isPartlyChecked(this.#path);
+  }
+
+  damagedFiles(): DamagedFile[] {
+    return damagedFiles(this.#db);
+  }
+
+  salvageStep(): boolean {
+    return this.#salvage.step();
+  }
+
+  /**
+   * Sets the open file aside and goes on with a new one.
+   * @throws what SQLite says of a disk that takes no new file; the store is closed then
+   */
+  replace({ stamp, finding }: ReplaceRequest): void {
+    this.#salvage.close();
+    this.#db.close();
+    try {
+      replaceDamaged(this.#path, stamp, finding);
+      this.#db = openOrReplace(this.#path, stamp);
+    } catch (thrown) {
+      this.#lock.release();
+      throw thrown;
+    }
+    this.#salvage = new SalvageWork(this.#db);
+    this.chunks = new ChunkStore(this.#db);
+    this.writer = new Writer(this.#db, this.chunks);
+    this.reader = new Reader(this.#db, this.chunks);
+    this.events = new EventReader(this.#db);
+    this.checkpoints = new Checkpoints(this.#db);
+  }
+
+  useReserve(): void {
+    useReserve(this.#path);
+  }
+
+  retention(request: RetentionRequest, shedding: boolean): RetentionStep {
+    const step = () => retentionStep(this.#db, this.#path, request, shedding);
+    let done: RetentionStep;
+    try {
+      done = step();
+    } catch (thrown) {
+      // Deleting needs some room itself: that is what the reserve is for.
+      if ((thrown as { code?: unknown }).code !== 'SQLITE_FULL' || !useReserve(this.#path)) throw thrown;
+      done = step();
+    }
+    if (!done.more) makeReserve(this.#path);
+    return done;
+  }
+
+  /** @param isTrusted false after a write has failed: then the log is left as it is, for the next opening to read */
+  close(isTrusted: boolean): void {
+    this.#salvage.close();
+    let keeper: SqliteDatabase | undefined;
+    try {
+      // The last connection writes the log back and deletes it, unless it may not write. Without a log a database
+      // cannot be opened on a disk that is read-only (sqlite.org/wal.html, "Read-Only Databases"); and what could not
+      // be written back is not to be tried a second time (page-cache.ts).
+      keeper = new SqliteDatabase(this.#path, { readonly: true });
+      keeper.pragma('user_version');
+      if (isTrusted) this.#db.pragma('wal_checkpoint(TRUNCATE)');
+    } catch {
+      // On a disk that takes nothing the log stays: the next start reads it.
+    } finally {
+      this.#db.close();
+      keeper?.close();
+      this.#lock.release();
+    }
+  }
+}
