@@ -63,7 +63,8 @@ function checkTensor(tensor: onnxProto.onnx.ITensorProto, named: string): void {
     (tensor.externalData ?? []).length > 0 ||
     tensor.dataLocation === onnx.TensorProto.DataLocation.EXTERNAL
   )
-    throw refused(`${named} lies in another file`);
+    // What PyTorch's exporter does by default since 2.9.
+    throw refused(`${named} lies in another file (torch.onnx.export: external_data=False keeps it inside)`);
   checkSize(tensor.dims, named);
 }
 

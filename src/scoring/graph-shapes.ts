@@ -38,7 +38,7 @@ export function checkShapes(
     );
   if (!input.isTensor || input.type !== 'float32')
     throw fail(
-      `input ${input.name} is not a float32 tensor but ${input.isTensor ? input.type : 'no tensor'}`,
+      `input ${input.name} is not a float32 tensor but ${input.isTensor ? input.type : 'no tensor'}${input.type === 'float64' ? ': convert the network before the export (PyTorch: model.float())' : ''}`,
     );
   const shape = input.shape ?? [];
   const found = possibleDims(wanted).find((dims) => fits(shape.slice(1), dims));
@@ -47,7 +47,7 @@ export function checkShapes(
   const [rows] = shape;
   if (typeof rows === 'number' && rows > 1)
     throw fail(
-      `input ${input.name} has shape [${shape.join(', ')}]: it takes exactly ${rows} rows; export it with a dynamic first axis`,
+      `input ${input.name} has shape [${shape.join(', ')}]: it takes exactly ${rows} rows; export it with a dynamic first axis (PyTorch: dynamic_shapes or dynamic_axes)`,
     );
   checkOutputs(manifest, outputs, fail);
   return { dims: found, oneByOne: rows === 1 };
