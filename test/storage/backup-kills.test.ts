@@ -11,6 +11,7 @@ import { integrityFindings } from '#sm/storage/integrity.js';
 import type { Store } from '#sm/storage/store.js';
 import { eventually, smEdge } from '../support/daemon.js';
 import { canMount, SmallDisk } from '../support/disks.js';
+import { canFailDisks, FailingDisk } from '../support/failing-disk.js';
 import { soakCount, soakResult, soakTimeoutMs } from '../support/soak.js';
 import { StoreFolder } from '../support/store.js';
 import { Stored } from '../support/stored.js';
@@ -43,7 +44,7 @@ describe('a backup that is cut off', () => {
   let store: Store;
   let to: string;
   let child: ChildProcess | undefined;
-  let disk: SmallDisk | undefined;
+  let disk: SmallDisk | FailingDisk | undefined;
 
   const grow = async (blocks: number) => {
     for (let from = 0; from < blocks; from += 8)
@@ -81,7 +82,7 @@ describe('a backup that is cut off', () => {
 
   afterEach(async () => {
     if (child !== undefined) await killed(child);
-    disk?.remove();
+    await disk?.remove();
     disk = undefined;
     await rm(to, { recursive: true, force: true });
   });
@@ -142,11 +143,12 @@ describe('a backup that is cut off', () => {
     'goes on after the disk was full',
     async () => {
       await grow(40);
-      disk = new SmallDisk('tmpfs', 14);
+      const small = new SmallDisk('tmpfs', 14);
+      disk = small;
       to = join(disk.folder, 'to');
-      disk.fill();
+      small.fill();
       expect(JSON.parse((await smEdge(args())).stdout).error).toMatchObject({ code: 'BACKUP_NO_SPACE' });
-      disk.empty();
+      small.empty();
       // Full in the midst of it: what is there stays.
       writeFileSync(join(disk.folder, 'ballast'), Buffer.alloc(8 * MIB));
       const copy = join(to, 'sm-edge-gateway.db.partial');
@@ -157,6 +159,35 @@ describe('a backup that is cut off', () => {
       expect(last.code, last.stdout).toBe(0);
       expect(JSON.parse(last.stdout).keptBytes).toBeGreaterThanOrEqual(4 * MIB);
       expect((await smEdge(['verify', JSON.parse(last.stdout).path])).code).toBe(0);
+    },
+    60_000,
+  );
+
+  it.skipIf(!canFailDisks())(
+    'goes on after the medium failed, and what is done is on it when the power goes',
+    async () => {
+      await grow(80);
+      const failing = await FailingDisk.make(96);
+      disk = failing;
+      to = join(failing.folder, 'to');
+      const partial = join(to, 'sm-edge-gateway.db.partial');
+      const running = spawned();
+      const ended = once(running, 'exit');
+      await eventually('something is copied', () =>
+        existsSync(partial) && statSync(partial).size > 2 * MIB ? true : undefined,
+      );
+      failing.fail();
+      const [code] = await ended;
+      failing.heal();
+      expect(code).not.toBe(0);
+      // What could not be written is still in the memory of the kernel, unless ext4 wants to be mounted anew.
+      if (!failing.isWritable) await failing.repair();
+      const last = await smEdge(args());
+      expect(last.code, last.stdout).toBe(0);
+      failing.cutPower();
+      await failing.repair();
+      const checked = await smEdge(['verify', JSON.parse(last.stdout).path, '--json']);
+      expect(JSON.parse(checked.stdout), checked.stdout).toMatchObject({ ok: true });
     },
     60_000,
   );

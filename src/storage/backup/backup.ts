@@ -86,6 +86,8 @@ export async function createBackup(options: BackupOptions): Promise<BackupResult
         onProgress(0.7 + (0.2 * bytes) / Math.max(1, facts.bytes), 'encrypting'),
       );
       await flush(ready);
+      // What is read back is to come from the medium.
+      await worker.call('forget', ready);
     }
     onProgress(0.9, 'reading it back');
     const { passphrase } = encrypt;
@@ -101,7 +103,7 @@ export async function createBackup(options: BackupOptions): Promise<BackupResult
     };
     // With recipients alone nobody here can open it: its bytes were read back above.
     if (isSecret && passphrase !== undefined) await verifyBackup(ready, { passphrase }, manifest);
-    await writeFile(`${path}.json`, `${JSON.stringify(manifest, null, 2)}\n`);
+    await writeFile(`${path}.json`, `${JSON.stringify(manifest, null, 2)}\n`, { flush: true });
     await rename(ready, path);
     await flush(to);
     for (const file of [copy, digestsOf(copy)]) await rm(file, { force: true });

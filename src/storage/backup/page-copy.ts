@@ -10,6 +10,7 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs';
+import { dropFromPageCache } from '../page-cache.js';
 import { DatabaseSnapshot } from './snapshot.js';
 
 /** What is copied, compared and written at a time, bytes; a multiple of every page size. */
@@ -95,6 +96,7 @@ function pagesOf({ pageSize }: DatabaseSnapshot, block: number): [first: number,
 
 /** The copy with the digests of its blocks. */
 class PartialCopy {
+  readonly #path: string;
   readonly #file: number;
   readonly #digestFile: number;
   /** By block; undefined where the copy has none that is known. */
@@ -103,6 +105,9 @@ class PartialCopy {
   #bytes = 0;
 
   constructor(path: string) {
+    this.#path = path;
+    // The kernel's memory may be of what a failing medium never took.
+    if (existsSync(path)) for (const file of [path, digestsOf(path)]) dropFromPageCache(file);
     // Digests without a copy, or the other way round, say nothing.
     const known = existsSync(path) ? knownDigests(digestsOf(path)) : undefined;
     if (known === undefined) for (const file of [path, digestsOf(path)]) rmSync(file, { force: true });
@@ -135,8 +140,9 @@ class PartialCopy {
     fsyncSync(this.#file);
   }
 
-  /** Blocks that are not what was written, and the SHA-256 of it all. */
+  /** Blocks that are not what was written, and the SHA-256 of it all, as the medium has it. */
   readBack(): { readonly wrong: number[]; readonly sha256: string } {
+    dropFromPageCache(this.#path);
     const wrong: number[] = [];
     const hash = createHash('sha256');
     const buffer = Buffer.alloc(BLOCK_BYTES);
