@@ -141,7 +141,8 @@ export class StoreWatch {
       health.clear('disk');
       return;
     }
-    const reason = `${error.message}; data are kept in memory meanwhile, up to a limit`;
+    const hint = error.hint === undefined ? '' : ` (${error.hint})`;
+    const reason = `${error.message}${hint}; data are kept in memory meanwhile, up to a limit`;
     health.set({ condition: 'disk', level: error.code, state: 'degraded', reason });
     this.#rescue ??= this.#rescueDisk(error.code).finally(() => {
       this.#rescue = undefined;
