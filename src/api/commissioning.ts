@@ -36,6 +36,7 @@ export const recordJson = (record: CommissioningRecord) => ({
   leftOutS: inSeconds(record.leftOutMs),
   progress: shareOf(record),
   model: record.model ?? null,
+  states: record.states ?? [],
   former: record.former ?? null,
   vouchedBy: record.vouchedBy ?? null,
   message: sentenceOf(record),

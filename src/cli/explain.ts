@@ -27,6 +27,7 @@ interface ExplainOptions {
   readonly config?: string;
   readonly data?: string;
   readonly point?: string;
+  readonly state?: string;
 }
 
 /** `sm-edge explain`: why a model scores a recording as it does. */
@@ -41,6 +42,7 @@ export const register: RegisterVerb = (program, context, exit) => {
     .option('--config <file>', 'in place of --against: the labelled cases of the gateway with this config')
     .option('--data <folder>', 'its data folder, in place of --config')
     .option('--point <point>', 'the point that the recording is of, with --config')
+    .option('--state <name>', 'operating state that the recording is of: the threshold of that state counts')
     .option('--unit <unit>', 'unit of a sample: g, m/s2, mm/s, Pa, FS')
     .option('--quantity <quantity>', 'acceleration, velocity, sound-pressure')
     .option('--full-scale <value>', 'value, in the unit, of a sample of 1.0')
@@ -89,6 +91,7 @@ async function run(file: string, options: ExplainOptions, context: CliContext): 
       },
       model: await store.resolve(name!, version),
       scorer,
+      ...(options.state === undefined ? {} : { state: options.state }),
       ...(known === undefined ? {} : { known }),
       ...(options.against === undefined ? {} : { against: await openRecordingSet(options.against) }),
     });
@@ -99,10 +102,17 @@ async function run(file: string, options: ExplainOptions, context: CliContext): 
 
 const MOST_LINES = 10;
 
+/** `limit 0.62 in the state low`, or the overall one and those of the states that were not named. */
+function limitText({ threshold, state, thresholds = {} }: Explanation): string {
+  if (state !== undefined) return `limit ${threshold} in the state ${state}`;
+  const own = Object.entries(thresholds).map(([name, value]) => `${name} ${value}`);
+  return own.length === 0 ? `limit ${threshold}` : `limit ${threshold} over all states; ${own.join(', ')}`;
+}
+
 function report(answer: Explanation): string {
-  const { file, model, score, threshold, anomalous, base, features, nearest, diagnosis, sentence } = answer;
+  const { file, model, score, anomalous, base, features, nearest, diagnosis, sentence } = answer;
   const lines = [
-    `${file}: ${anomalous ? 'ANOMALOUS' : 'normal'}, ${model} gives ${score.toPrecision(4)} (limit ${threshold})`,
+    `${file}: ${anomalous ? 'ANOMALOUS' : 'normal'}, ${model} gives ${score.toPrecision(4)} (${limitText(answer)})`,
     sentence,
     '',
     `from the usual ${base.toPrecision(4)} to ${score.toPrecision(4)} by`,

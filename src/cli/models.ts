@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { systemClock } from '../base/clock.js';
 import { SmEdgeError, toSmEdgeError } from '../base/errors.js';
 import { Metrics } from '../base/metrics.js';
+import type { ModelManifest } from '../scoring/manifest.js';
 import { BUNDLED_MODELS_DIR, ModelStore } from '../scoring/model-store.js';
 import { probeOnnx } from '../scoring/probe.js';
 import { type Quarantine, quarantine } from '../scoring/quarantine.js';
@@ -22,6 +23,29 @@ function folderOf(dir: string | undefined): string {
   throw new SmEdgeError('MODEL_FOLDER_MISSING', `there is no folder ${dir}`, {
     hint: 'name the models folder in the data folder of the gateway (storage.path)',
   });
+}
+
+/** What a model says of operating states: its threshold in each, and the rows that it learned there. */
+const statesOf = ({ threshold, training }: ModelManifest) =>
+  [...new Set([...Object.keys(threshold.states ?? {}), ...Object.keys(training.states ?? {})])].map(
+    (state) => ({
+      state,
+      threshold: threshold.states?.[state]?.value ?? threshold.value,
+      isOwn: threshold.states?.[state] !== undefined,
+      samples: training.states?.[state]?.samples ?? threshold.states?.[state]?.samples ?? null,
+    }),
+  );
+
+/** `limit 1 (full-load 0.62, low 1.3, idle thin: 1)`. */
+function limitText({
+  threshold,
+  states,
+}: {
+  readonly threshold: number;
+  readonly states: ReturnType<typeof statesOf>;
+}): string {
+  const named = states.map(({ state, threshold: own, isOwn }) => `${state} ${isOwn ? '' : 'thin: '}${own}`);
+  return `limit ${threshold}${named.length === 0 ? '' : ` (${named.join(', ')})`}`;
 }
 
 /** `sm-edge models`: what is in the local model store, and whether it is whole. */
@@ -60,6 +84,7 @@ export const register: RegisterVerb = (program, context, exit) => {
       version,
       task: manifest.task,
       threshold: manifest.threshold.value,
+      states: statesOf(manifest),
       origin,
       dir,
     }));
@@ -71,7 +96,7 @@ export const register: RegisterVerb = (program, context, exit) => {
         : [
             ...rows.map(
               (row) =>
-                `${`${row.name}/${row.version}`.padEnd(32)} ${row.task.padEnd(10)} ${row.origin}  ${row.dir}\n`,
+                `${`${row.name}/${row.version}`.padEnd(32)} ${row.task.padEnd(10)} ${row.origin}  ${limitText(row)}  ${row.dir}\n`,
             ),
             ...faults.map((fault) => `${'BROKEN'.padEnd(32)} ${fault.dir}: ${fault.message}\n`),
           ].join(''),

@@ -82,6 +82,7 @@ export const register: RegisterVerb = (program, context, exit) => {
       features: featuresOf(manifest.inputs).length,
       detector,
       trials,
+      ...(learned.states.length === 0 ? {} : { states: learned.states }),
       falseAlarmProbability: manifest.threshold.falseAlarmProbability,
       ...(leftOut === '' ? {} : { leftOut }),
     };
@@ -149,9 +150,10 @@ function report(answer: {
   readonly features: number;
   readonly detector: string;
   readonly trials: Learned['trials'];
+  readonly states?: Learned['states'];
   readonly leftOut?: string;
 }): string {
-  const { model, folder, rows, features, detector, trials, leftOut } = answer;
+  const { model, folder, rows, features, detector, trials, states = [], leftOut } = answer;
   return [
     `${model}: learned from ${rows} healthy windows of ${features} features`,
     ...(leftOut === undefined ? [] : [`left out: ${leftOut}`]),
@@ -160,6 +162,11 @@ function report(answer: {
     ...trials.map(
       (trial) =>
         `  ${trial.detector.padEnd(18)} ${(100 * trial.detected).toFixed(1).padStart(5)} %${trial.detector === detector ? '  chosen' : ''}`,
+    ),
+    ...(states.length === 0 ? [] : ['', 'operating states']),
+    ...states.map(
+      ({ state, rows: windows, threshold, thin }) =>
+        `  ${state.padEnd(18)} ${String(windows).padStart(6)} windows, limit ${threshold}${thin ? ' (thin: the overall one)' : ''}`,
     ),
     '',
     `written to ${folder}; check it with: sm-edge models verify --dir ${join(folder, '..', '..')}`,

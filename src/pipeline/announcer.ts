@@ -116,6 +116,7 @@ export class Announcer {
         version: score.version,
         score: score.score,
         threshold: score.threshold,
+        ...(score.state === undefined ? {} : { state: score.state }),
         ...(score.fallback === undefined ? {} : { fallback: score.fallback }),
         ...besideScore(score),
         reasons,
@@ -196,7 +197,8 @@ function anomalyMessage({ point, score, reasons, diagnosis, known }: AnomalyFact
   const driven = reasons.slice(0, 3).map(({ feature }) => feature);
   const because = driven.length === 0 ? '' : `, driven by ${driven.join(', ')}`;
   const verdict = diagnosis === undefined || diagnosis.fault === 'normal' ? '' : ` ${diagnosis.sentence}`;
-  return `${point} behaves unusually (score ${score.score.toFixed(2)}, limit ${score.threshold.toFixed(2)}${because}).${labelSentence(score)}${verdict}${knownSentence(known)}`;
+  const where = score.state === undefined ? '' : ` in the state ${score.state}`;
+  return `${point} behaves unusually${where} (score ${score.score.toFixed(2)}, limit ${score.threshold.toFixed(2)}${because}).${labelSentence(score)}${verdict}${knownSentence(known)}`;
 }
 
 /** What a classification takes it for. */

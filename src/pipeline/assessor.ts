@@ -1,7 +1,7 @@
 import { type SmEdgeError, toSmEdgeError } from '../base/errors.js';
 import type { AnalysisSpec, FeatureVector } from '../features/spec.js';
 import { FEATURE_BASELINE, READING_BASELINE, READING_FEATURE } from '../scoring/baseline.js';
-import { DriftSketch } from '../scoring/drift.js';
+import { type DriftSketch, driftSketchOf } from '../scoring/drift.js';
 import { type Combination, combineScores, ENSEMBLE, ModelPrecision } from '../scoring/ensemble.js';
 import { attribute, explainBaseline, explainModel, type Reason } from '../scoring/explain.js';
 import type { ModelInput } from '../scoring/model-input.js';
@@ -16,6 +16,8 @@ import {
   selectModels,
 } from '../scoring/selection.js';
 import { StateBaselines } from '../scoring/state-baselines.js';
+import { withoutThreshold } from '../scoring/state-thresholds.js';
+import { MOST_STATES } from '../scoring/states/config.js';
 import { isJudged, type OperatingState, RUNNING, UNKNOWN } from '../scoring/states/state.js';
 import { exceedance } from './health-index.js';
 import type { PointContext } from './machines.js';
@@ -64,6 +66,8 @@ interface PointState {
   readonly kind: 'features' | 'reading';
   changed: boolean;
   said: string;
+  /** States for which a model has no threshold, as was told. */
+  readonly statesSeen: Set<string>;
 }
 
 /** Points whose baselines are kept; further ones are scored by models alone. */
@@ -72,6 +76,8 @@ const MAX_POINTS = 10_000;
 export interface AssessorEvents {
   /** A model does not fit a point, or failed there: told once for each point and cause. */
   fallback?(point: string, reason: string): void;
+  /** A model has thresholds for other operating states than the machine is in: told once for each point and state. */
+  threshold?(point: string, reason: string): void;
   /** The model `NAME/VERSION` that was chosen does not load. */
   broken?(model: string, error: SmEdgeError): void;
 }
@@ -100,6 +106,7 @@ export class Assessor {
     for (const state of this.#points.values()) {
       state.members = undefined;
       state.said = '';
+      state.statesSeen.clear();
     }
   }
 
@@ -130,7 +137,8 @@ export class Assessor {
       const wanted = member.inputs?.next(seen);
       member.lastInput = wanted?.input === features ? undefined : wanted?.input;
       // The vector is learned once, not by each model.
-      return { features, choice: member.choice, baseline: i === 0 ? baseline : NO_BASELINE, ...wanted };
+      const learner = i === 0 ? baseline : NO_BASELINE;
+      return { features, choice: member.choice, baseline: learner, state: at, ...wanted };
     });
     const scored = await scorePoints(this.#scorer, rows);
     state.changed = true;
@@ -140,7 +148,8 @@ export class Assessor {
     const speaking = members.flatMap(({ choice: { model } }, i) => {
       const score = scored[i]!.score;
       if (score === undefined || score.model !== model?.name) return [];
-      this.#sketchOf(model).add(features, score.score);
+      this.#sketchOf(model).add(features, score.score, at?.name);
+      this.#noteThreshold(point, state, model, at);
       return [score];
     });
     const leftOut = scored.flatMap(({ fallback }) => fallback ?? []);
@@ -299,10 +308,19 @@ export class Assessor {
     this.#events.fallback?.(point, reason);
   }
 
+  /** States have names of a person's choice: one that was mistyped must not go unseen. */
+  #noteThreshold(point: string, state: PointState, { manifest }: StoredModel, at?: OperatingState): void {
+    if (at === undefined || state.statesSeen.has(at.name)) return;
+    const reason = withoutThreshold(manifest, at);
+    if (reason === undefined || state.statesSeen.size >= MOST_STATES) return;
+    state.statesSeen.add(at.name);
+    this.#events.threshold?.(point, reason);
+  }
+
   #sketchOf(model: StoredModel): DriftSketch {
     let entry = this.#drift.get(model.key);
     if (entry === undefined) {
-      entry = { model, sketch: new DriftSketch(model.manifest.training.histograms) };
+      entry = { model, sketch: driftSketchOf(model.manifest) };
       this.#drift.set(model.key, entry);
     }
     return entry.sketch;
@@ -330,6 +348,7 @@ const newState = (kind: PointState['kind']): PointState => ({
   kind,
   changed: false,
   said: '',
+  statesSeen: new Set(),
 });
 
 const unjudged = (state: OperatingState): Assessment => ({

@@ -4,9 +4,12 @@ import type { FeatureVector } from '../features/spec.js';
 import { compatibility, incompatible } from '../scoring/compatibility.js';
 import { attribute } from '../scoring/explain.js';
 import { applyScaler, fitScaler } from '../scoring/learning/scaler.js';
+import type { ModelManifest } from '../scoring/manifest.js';
 import { explainedBy } from '../scoring/manifest-inputs.js';
 import type { StoredModel } from '../scoring/model-store.js';
 import type { Scorer } from '../scoring/scorer.js';
+import { scoreIn, thresholdIn } from '../scoring/state-thresholds.js';
+import type { OperatingState } from '../scoring/states/state.js';
 import type { RecordingSet } from '../signals/recording-set.js';
 import { isNormal } from './evaluation/fit-rule.js';
 import { sightOf } from './evaluation/populations.js';
@@ -28,6 +31,10 @@ export interface Explanation {
   readonly model: string;
   readonly score: number;
   readonly threshold: number;
+  /** Operating state that the recording was said to be of. */
+  readonly state?: string;
+  /** Thresholds of the states that have one of their own, by name. */
+  readonly thresholds?: Readonly<Record<string, number>>;
   readonly anomalous: boolean;
   /** Mean score of the usual. */
   readonly base: number;
@@ -49,6 +56,8 @@ export interface ExplainFileOptions {
   readonly recording: FeaturesOfFileOptions;
   readonly model: StoredModel;
   readonly scorer: Scorer;
+  /** Operating state in which it was recorded; not known where missing: the overall threshold counts. */
+  readonly state?: string;
   /** Its labelled recordings are the known cases. */
   readonly against?: RecordingSet;
   /** In place of `against`: the nearest healthy and faulty case that a gateway knows. */
@@ -59,6 +68,7 @@ export interface ExplainFileOptions {
 export async function explainFile(options: ExplainFileOptions): Promise<Explanation> {
   const { file, model, scorer, against } = options;
   const { blocks, diagnosis, sampleRateHz } = await featuresOfFile(file, options.recording);
+  stateOf(model, options.state);
   const { unit = 'g', quantity = unit === 'Pa' || unit === 'FS' ? 'sound-pressure' : 'acceleration' } =
     options.recording;
   const differences = compatibility(model.manifest, {
@@ -82,7 +92,11 @@ export async function explainFile(options: ExplainFileOptions): Promise<Explanat
   );
   const worst = scores.reduce((at, { score }, i) => (score > scores[at]!.score ? i : at), 0);
   const vector = blocks[worst]!.features;
-  const { score, threshold, anomalous } = scores[worst]!;
+  const { score, threshold, anomalous } = scoreIn(
+    scores[worst]!,
+    model.manifest,
+    stateOf(model, options.state),
+  );
   const inputs = explainedBy(model.manifest.inputs);
   const { values, base } = await attribute(scorer, model, vector);
   const features = inputs
@@ -92,8 +106,37 @@ export async function explainFile(options: ExplainFileOptions): Promise<Explanat
     against === undefined
       ? (options.known?.(vector) ?? [])
       : await nearestCases(vector, inputs, against, file);
-  const told = { file, model: model.key, score, threshold, anomalous, base, features, nearest, diagnosis };
+  const told = {
+    ...{ file, model: model.key, score, threshold, anomalous, base, features, nearest, diagnosis },
+    ...thresholdsOf(model.manifest),
+    ...(options.state === undefined ? {} : { state: options.state }),
+  };
   return { ...told, sentence: sentenceOf(told) };
+}
+
+/** Thresholds of states, in the sign of the scores. */
+function thresholdsOf(manifest: ModelManifest): Pick<Explanation, 'thresholds'> {
+  const names = Object.keys(manifest.threshold.states ?? {});
+  if (names.length === 0) return {};
+  return {
+    thresholds: Object.fromEntries(
+      names.map((name) => [name, thresholdIn(manifest, { kind: 'steady', name })]),
+    ),
+  };
+}
+
+/** @throws SmEdgeError `MODEL_STATE` where the model knows no such state */
+function stateOf({ key, manifest }: StoredModel, name: string | undefined): OperatingState | undefined {
+  if (name === undefined) return undefined;
+  const { threshold, training } = manifest;
+  const known = [...new Set([...Object.keys(training.states ?? {}), ...Object.keys(threshold.states ?? {})])];
+  if (known.includes(name)) return { kind: 'steady', name };
+  throw new SmEdgeError('MODEL_STATE', `${key} knows no operating state ${name}`, {
+    hint:
+      known.length === 0
+        ? 'It has one threshold for all states: leave --state out.'
+        : `It knows ${known.join(', ')}.`,
+  });
 }
 
 /** Of the recordings that have the model's inputs: the healthy and the faulty one that lie nearest. */

@@ -42,6 +42,7 @@ export async function openScoring(deps: {
   void probe.result.then((found) => modelFaults.runtime(found));
   const assessor = new Assessor(scorer, config, catalogueOf(stored), {
     fallback: (point, reason) => logger.info({ point, reason }, 'scored by its baseline alone'),
+    threshold: (point, reason) => logger.warn({ point, reason }, 'no threshold for this operating state'),
     broken: (model, error) => modelFaults.report(model, error),
   });
   const models = new ModelsInUse(modelStore, scorer, assessor, config, store, modelFaults);

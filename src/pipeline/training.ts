@@ -104,6 +104,18 @@ export interface Learned {
   readonly manifest: ModelManifest;
   readonly detector: string;
   readonly trials: readonly { readonly detector: string; readonly detected: number }[];
+  /** Operating states that were learned; empty where the machine has but one. */
+  readonly states: readonly LearnedState[];
+}
+
+/** What was learned of one operating state. */
+export interface LearnedState {
+  readonly state: string;
+  /** Healthy windows. */
+  readonly rows: number;
+  readonly threshold: number;
+  /** Too few for a threshold of its own: the overall one counts. */
+  readonly thin: boolean;
 }
 
 /** Rows to learn from, and what they are rows of; what is unknown binds the model to nothing. */
@@ -113,17 +125,20 @@ export interface LearnRows {
   readonly unit?: string;
   readonly sampleRateHz?: number;
   readonly blockSamples?: number;
+  /** Operating state of each row. */
+  readonly states?: readonly string[];
 }
 
 /** Learns a model of a healthy point and writes it as ONNX with its manifest. */
 export async function learn(
-  { rows, quantity, unit, sampleRateHz, blockSamples }: LearnRows,
+  { rows, quantity, unit, sampleRateHz, blockSamples, states }: LearnRows,
   options: LearnOptions,
 ): Promise<Learned> {
   const { name, version, data, terms, createdAt, parentVersion } = options;
   const trained = await trainDetector(rows, commonFeatures(rows), {
     falseAlarmProbability: Math.min(0.01, options.windowIntervalMs / options.falseAlarmIntervalMs),
     seed: options.seed,
+    ...(states === undefined ? {} : { states }),
     ...(options.finished === undefined ? {} : { finished: options.finished }),
     ...(options.onTrial === undefined ? {} : { onTrial: options.onTrial }),
   });
@@ -135,11 +150,17 @@ export async function learn(
     ...(createdAt === undefined ? {} : { createdAt }),
     ...(parentVersion === undefined ? {} : { parentVersion }),
   };
-  const { model, manifest } = learnedModel(trained, rows, from);
+  const { model, manifest } = learnedModel(trained, rows, from, states);
   return {
     model,
     manifest,
     detector: trained.detector.kind,
+    states: [...(trained.states ?? [])].map(([state, { rows: count, limit }]) => ({
+      state,
+      rows: count,
+      threshold: manifest.threshold.states?.[state]?.value ?? manifest.threshold.value,
+      thin: limit === undefined,
+    })),
     trials: trained.trials.map(({ kind, detected }) => ({ detector: kind, detected })),
   };
 }

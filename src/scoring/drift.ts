@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { SmEdgeError } from '../base/errors.js';
+import type { ModelManifest } from './manifest.js';
 import { QuantileSketch, quantileSketchSchema } from './quantile-sketch.js';
 import type { FeatureVector } from './score.js';
 
@@ -12,10 +13,14 @@ export interface Histogram {
 /** Distributions that drift is measured against: the manifest's `training.histograms`, or a period of the machine's own. */
 export type DriftReference = Readonly<Record<string, Histogram>>;
 
+const countsSchema = () => z.record(z.string(), z.array(z.number().int().nonnegative()).max(65));
+
 const stateSchema = z.strictObject({
   format: z.literal('sm-edge-drift/1'),
   samples: z.number().int().nonnegative(),
-  counts: z.record(z.string(), z.array(z.number().int().nonnegative()).max(65)),
+  counts: countsSchema(),
+  /** By operating state. */
+  states: z.record(z.string(), countsSchema()).exactOptional(),
   scores: quantileSketchSchema,
 });
 
@@ -35,40 +40,55 @@ export interface DriftReport {
 /** Share that stands for an empty bin. */
 const FLOOR = 1e-4;
 
-/** Counts where a period's features and scores fall; one per model and point. */
+/** Of each operating state what is usual there. */
+export type DriftStates = Readonly<Record<string, DriftReference>>;
+
+/** A sketch for a model, against what it was trained on. */
+export const driftSketchOf = ({ training }: Pick<ModelManifest, 'training'>): DriftSketch =>
+  new DriftSketch(
+    training.histograms,
+    undefined,
+    training.states &&
+      Object.fromEntries(Object.entries(training.states).map(([state, of]) => [state, of.histograms])),
+  );
+
+/**
+ * Counts where a period's features and scores fall; one per model and point. Where the operating states of the reference
+ * are known each vector is compared with its own: a week at half load is a change of duty, and no drift.
+ */
 export class DriftSketch {
-  readonly #reference: DriftReference;
-  readonly #counts: Map<string, number[]>;
+  readonly #overall: Counts;
+  readonly #states: ReadonlyMap<string, Counts> | undefined;
   #scores: QuantileSketch;
   #samples: number;
 
-  constructor(reference: DriftReference, state?: DriftState) {
-    this.#reference = reference;
+  constructor(reference: DriftReference, state?: DriftState, states?: DriftStates) {
     this.#samples = state?.samples ?? 0;
     this.#scores = new QuantileSketch(state?.scores);
-    this.#counts = new Map();
-    for (const [feature, { counts }] of Object.entries(reference)) {
-      const stored = state?.counts[feature];
-      // Another reference has other bins: what was counted in the old ones says nothing about it.
-      this.#counts.set(feature, stored?.length === counts.length ? [...stored] : counts.map(() => 0));
-    }
+    this.#overall = new Counts(reference, state?.counts);
+    this.#states =
+      states &&
+      new Map(Object.entries(states).map(([name, of]) => [name, new Counts(of, state?.states?.[name])]));
   }
 
   /** Throws `DRIFT_STATE` where the document is no stored sketch. */
-  static fromJSON(reference: DriftReference, document: unknown): DriftSketch {
+  static fromJSON(reference: DriftReference, document: unknown, states?: DriftStates): DriftSketch {
     const parsed = stateSchema.safeParse(document);
     if (!parsed.success)
       throw new SmEdgeError('DRIFT_STATE', `not a stored drift sketch: ${parsed.error.issues[0]?.message}`, {
         hint: 'The period is counted again from now on.',
       });
-    return new DriftSketch(reference, parsed.data);
+    return new DriftSketch(reference, parsed.data, states);
   }
 
   toJSON(): DriftState {
     return {
       format: 'sm-edge-drift/1',
       samples: this.#samples,
-      counts: Object.fromEntries(this.#counts),
+      counts: this.#overall.toJSON(),
+      ...(this.#states === undefined
+        ? {}
+        : { states: Object.fromEntries([...this.#states].map(([name, of]) => [name, of.toJSON()])) }),
       scores: this.#scores.toJSON(),
     };
   }
@@ -77,25 +97,19 @@ export class DriftSketch {
     return this.#samples;
   }
 
-  add(vector: FeatureVector, score?: number): void {
+  /** @param state operating state; undefined where the machine has but one. One that the reference does not know counts for nothing. */
+  add(vector: FeatureVector, score?: number, state?: string): void {
     this.#samples++;
-    for (const [feature, counts] of this.#counts) {
-      const value = vector[feature];
-      if (value !== undefined && Number.isFinite(value))
-        counts[binOf(this.#reference[feature]!.edges, value)]!++;
-    }
+    const counts =
+      state === undefined || this.#states === undefined ? this.#overall : this.#states.get(state);
+    counts?.add(vector);
     if (score !== undefined) this.#scores.add(score);
   }
 
   report(): DriftReport {
-    const psi: Record<string, number> = {};
+    const psi = meanOf([this.#overall, ...(this.#states?.values() ?? [])]);
     const metrics: Record<string, number> = { 'drift.samples': this.#samples };
-    for (const [feature, counts] of this.#counts) {
-      const index = populationStabilityIndex(this.#reference[feature]!.counts, counts);
-      if (index === undefined) continue;
-      psi[feature] = index;
-      metrics[`drift.psi.${feature}`] = index;
-    }
+    for (const [feature, index] of Object.entries(psi)) metrics[`drift.psi.${feature}`] = index;
     for (const [name, p] of [
       ['score.p50', 0.5],
       ['score.p95', 0.95],
@@ -110,6 +124,59 @@ export class DriftSketch {
   reset(): void {
     this.#samples = 0;
     this.#scores = new QuantileSketch();
+    this.#overall.clear();
+    for (const counts of this.#states?.values() ?? []) counts.clear();
+  }
+}
+
+/** The mean of the states by the time that the machine was in them. */
+function meanOf(all: readonly Counts[]): Record<string, number> {
+  const sums = new Map<string, { psi: number; vectors: number }>();
+  for (const counts of all)
+    for (const [feature, psi, vectors] of counts.psi()) {
+      const sum = sums.get(feature) ?? { psi: 0, vectors: 0 };
+      sums.set(feature, { psi: sum.psi + vectors * psi, vectors: sum.vectors + vectors });
+    }
+  return Object.fromEntries([...sums].map(([feature, { psi, vectors }]) => [feature, psi / vectors]));
+}
+
+/** Where the values of one operating state fall. */
+class Counts {
+  readonly #reference: DriftReference;
+  readonly #counts: ReadonlyMap<string, number[]>;
+
+  constructor(reference: DriftReference, stored: Readonly<Record<string, readonly number[]>> = {}) {
+    this.#reference = reference;
+    this.#counts = new Map(
+      Object.entries(reference).map(([feature, { counts }]) => {
+        const known = stored[feature];
+        // Another reference has other bins: what was counted in the old ones says nothing about it.
+        return [feature, known?.length === counts.length ? [...known] : counts.map(() => 0)];
+      }),
+    );
+  }
+
+  toJSON(): Record<string, number[]> {
+    return Object.fromEntries(this.#counts);
+  }
+
+  add(vector: FeatureVector): void {
+    for (const [feature, counts] of this.#counts) {
+      const value = vector[feature];
+      if (value !== undefined && Number.isFinite(value))
+        counts[binOf(this.#reference[feature]!.edges, value)]!++;
+    }
+  }
+
+  /** Index and number of values of each feature that has any. */
+  *psi(): Generator<[feature: string, psi: number, values: number]> {
+    for (const [feature, counts] of this.#counts) {
+      const index = populationStabilityIndex(this.#reference[feature]!.counts, counts);
+      if (index !== undefined) yield [feature, index, counts.reduce((sum, count) => sum + count, 0)];
+    }
+  }
+
+  clear(): void {
     for (const counts of this.#counts.values()) counts.fill(0);
   }
 }

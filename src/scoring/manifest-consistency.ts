@@ -20,7 +20,12 @@ interface Parts {
     | { readonly kind: 'in-graph' }
     | { readonly kind: 'affine'; readonly center: readonly number[]; readonly scale: readonly number[] };
   readonly output: ModelOutput;
-  readonly training: { readonly histograms: Readonly<Record<string, unknown>> };
+  readonly training: {
+    readonly histograms: Readonly<Record<string, unknown>>;
+    readonly states?:
+      | Readonly<Record<string, { readonly histograms: Readonly<Record<string, unknown>> }>>
+      | undefined;
+  };
   readonly golden: {
     readonly vectors: readonly {
       readonly input: readonly number[];
@@ -98,6 +103,13 @@ export function* contradictions({
   for (const feature of Object.keys(training.histograms))
     if (!known.includes(feature))
       yield { path: ['training', 'histograms', feature], message: 'is no input of this model' };
+  for (const [state, { histograms }] of Object.entries(training.states ?? {}))
+    for (const feature of Object.keys(histograms))
+      if (!known.includes(feature))
+        yield {
+          path: ['training', 'states', state, 'histograms', feature],
+          message: 'is no input of this model',
+        };
 }
 
 function* wrongBase(output: ModelOutput, columns: number, named: string): Generator<Contradiction> {

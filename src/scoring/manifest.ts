@@ -3,7 +3,8 @@ import { SmEdgeError } from '../base/errors.js';
 import { contradictions } from './manifest-consistency.js';
 import { inputsSchema } from './manifest-inputs.js';
 import { outputSchema } from './manifest-output.js';
-import { featureName, finite, MODEL_LIMITS } from './manifest-parts.js';
+import { featureName, finite, histogram, MODEL_LIMITS } from './manifest-parts.js';
+import { learnedStatesSchema, stateThresholdsSchema } from './manifest-states.js';
 
 export { MODEL_LIMITS } from './manifest-parts.js';
 
@@ -22,27 +23,6 @@ export const modelVersion = () =>
       /^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/,
       'use letters, digits, ".", "-" and "_" (at most 32), starting with a letter or digit',
     );
-
-const histogram = z
-  .strictObject({
-    edges: z
-      .array(finite())
-      .min(1)
-      .max(MODEL_LIMITS.histogramBins)
-      .describe('Inner bin edges, ascending; the first and the last bin are open.'),
-    counts: z
-      .array(z.number().int().nonnegative())
-      .describe('Training samples per bin: one more than there are edges.'),
-  })
-  .superRefine(({ edges, counts }, context) => {
-    if (counts.length !== edges.length + 1)
-      context.addIssue({
-        code: 'custom',
-        message: `${edges.length} edges need ${edges.length + 1} counts, not ${counts.length}`,
-      });
-    if (edges.some((edge, i) => i > 0 && edge <= edges[i - 1]!))
-      context.addIssue({ code: 'custom', message: 'edges must ascend' });
-  });
 
 /** What `manifest.json` beside a model says. Written by whoever trained the model, read by every gateway. */
 export const modelManifestSchema = z
@@ -99,7 +79,8 @@ export const modelManifestSchema = z
           .min(0)
           .max(1)
           .optional()
-          .describe('Per scored block of the training population.'),
+          .describe('Per scored block of the training population, over all operating states together.'),
+        states: stateThresholdsSchema().optional(),
       })
       .describe('From where on a score is anomalous.'),
     training: z
@@ -109,9 +90,10 @@ export const modelManifestSchema = z
         samples: z.number().int().nonnegative().describe('Rows used for training.'),
         script: z.string().max(300).optional().describe('What makes the same file again.'),
         histograms: z
-          .record(featureName(), histogram)
+          .record(featureName(), histogram())
           .default({})
           .describe('Distribution of each input over the training data: drift is measured against it.'),
+        states: learnedStatesSchema().optional(),
       })
       .describe('Where it comes from.'),
     golden: z

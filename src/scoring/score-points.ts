@@ -4,6 +4,8 @@ import type { ModelInput } from './model-input.js';
 import type { FeatureVector, Score } from './score.js';
 import type { Scorer } from './scorer.js';
 import type { ModelChoice } from './selection.js';
+import { notLearnedIn, scoreIn } from './state-thresholds.js';
+import type { OperatingState } from './states/state.js';
 
 /** One point's features, its model and its baseline. */
 export interface PointToScore {
@@ -13,6 +15,8 @@ export interface PointToScore {
   readonly input?: ModelInput | undefined;
   /** Why there is no input for the model. */
   readonly reason?: string | undefined;
+  /** Operating state of the machine; undefined where it has but one. */
+  readonly state?: OperatingState | undefined;
   /** What is usual at the point: scores the features, and learns them where it may. */
   readonly baseline: { update(features: FeatureVector): Score | undefined };
 }
@@ -43,7 +47,7 @@ export async function scorePoints(scorer: Scorer, points: readonly PointToScore[
   await Promise.all(
     [...byModel].map(async ([key, indices]) => {
       const batch = indices.filter((i) => {
-        const why = points[i]!.reason ?? missingInput(points[i]!);
+        const why = whyNot(points[i]!);
         if (why !== undefined) outcomes.set(i, `${key}: ${why}`);
         return why === undefined;
       });
@@ -53,7 +57,8 @@ export async function scorePoints(scorer: Scorer, points: readonly PointToScore[
           batch.map((i) => points[i]!.input ?? points[i]!.features),
         );
         batch.forEach((i, row) => {
-          outcomes.set(i, scores[row]!);
+          const { choice, state } = points[i]!;
+          outcomes.set(i, scoreIn(scores[row]!, choice.model!.manifest, state));
         });
       } catch (thrown) {
         const { code, message } = toSmEdgeError(thrown);
@@ -71,10 +76,11 @@ export async function scorePoints(scorer: Scorer, points: readonly PointToScore[
   });
 }
 
-/** One point without a feature must not cost the others their batch. */
-function missingInput({ features, choice }: PointToScore): string | undefined {
-  const inputs = choice.model?.manifest.inputs;
-  if (inputs === undefined) return undefined;
-  const missing = featuresOf(inputs).find((name) => !Number.isFinite(features[name]));
+/** Why a model does not score a point. One without a feature must not cost the others their batch. */
+function whyNot({ reason, features, choice: { model }, state }: PointToScore): string | undefined {
+  if (reason !== undefined || model === undefined) return reason;
+  const unlearned = notLearnedIn(model.manifest, state);
+  if (unlearned !== undefined) return unlearned;
+  const missing = featuresOf(model.manifest.inputs).find((name) => !Number.isFinite(features[name]));
   return missing === undefined ? undefined : `needs ${missing}`;
 }

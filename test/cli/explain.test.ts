@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { caseDocument, healthyDocument } from '#sm/pipeline/cases/case-record.js';
 import { fitScaler } from '#sm/scoring/learning/scaler.js';
@@ -47,6 +47,24 @@ it('sm-edge explain: shares that sum to the score minus the base, the nearest kn
   const plain = await smEdge(['explain', join(folder, 'a.wav'), ...about]);
   expect(plain).toMatchObject({ code: 0, stdout: expect.stringContaining('a.wav: normal') });
   expect(plain.stdout).toContain('from the usual');
+});
+
+it('sm-edge explain --state: by the threshold of the operating state, and no other name is taken', async () => {
+  const bundled = resolve(import.meta.dirname, '../../models/vibration-anomaly/1');
+  const copy = join(folder, 'models', 'vibration-anomaly', '9');
+  cpSync(bundled, copy, { recursive: true });
+  const manifest = JSON.parse(readFileSync(join(copy, 'manifest.json'), 'utf8'));
+  manifest.version = '9';
+  manifest.threshold.states = { full: { value: 0.001 } };
+  writeFileSync(join(copy, 'manifest.json'), JSON.stringify(manifest));
+  const args = ['explain', join(folder, 'faulted.wav'), ...about, '--dir', join(folder, 'models')];
+  const full = await smEdge([...args, '--model', 'vibration-anomaly/9', '--state', 'full']);
+  expect(full.stdout).toMatch(/faulted.wav: ANOMALOUS, .* \(limit 0.001 in the state full\)/);
+  const any = await smEdge([...args, '--model', 'vibration-anomaly/9']);
+  expect(any.stdout).toMatch(/faulted.wav: normal, .* \(limit 1 over all states; full 0.001\)/);
+  const wrong = await smEdge([...args, '--model', 'vibration-anomaly/9', '--state', 'ful']);
+  expect(wrong.code).toBe(1);
+  expect(wrong.stderr).toMatch(/vibration-anomaly\/9 knows no operating state ful[\s\S]*It knows full\./);
 });
 
 it('sm-edge explain --data compares with the cases that the gateway knows', async () => {

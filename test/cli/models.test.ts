@@ -27,12 +27,29 @@ describe('sm-edge models', () => {
         version: expect.any(String),
         task,
         threshold: expect.any(Number),
+        states: [],
         origin: 'bundled',
         dir: expect.stringContaining(BUNDLED),
       })),
       broken: [],
     });
     expect((await models('list')).stdout).toMatch(/^vibration-anomaly\/\d+ +anomaly +bundled /m);
+  });
+
+  it('lists the thresholds of operating states', async () => {
+    cpSync(join(BUNDLED, 'vibration-anomaly', '1'), join(dir, 'vibration-anomaly', '9'), { recursive: true });
+    const file = join(dir, 'vibration-anomaly', '9', 'manifest.json');
+    const manifest = JSON.parse(readFileSync(file, 'utf8'));
+    manifest.version = '9';
+    manifest.threshold.states = { full: { value: 0.7, samples: 5000 } };
+    manifest.training.states = { full: { samples: 5000 }, idle: { samples: 12 } };
+    writeFileSync(file, JSON.stringify(manifest));
+    expect((await models('list', '--dir', dir)).stdout).toContain('limit 1 (full 0.7, idle thin: 1)');
+    const { models: found } = JSON.parse((await models('list', '--dir', dir, '--json')).stdout);
+    expect(found.find(({ version }: { version: string }) => version === '9').states).toEqual([
+      { state: 'full', threshold: 0.7, isOwn: true, samples: 5000 },
+      { state: 'idle', threshold: 1, isOwn: false, samples: 12 },
+    ]);
   });
 
   it('verifies the bundled models', async () => {

@@ -45,6 +45,28 @@ it('is stored and goes on; a new period begins empty', () => {
   expect(() => DriftSketch.fromJSON(reference, {})).toThrow(expect.objectContaining({ code: 'DRIFT_STATE' }));
 });
 
+it('a change of duty is no drift where the states are known; a shift within one is', () => {
+  const around = (mean: number) => ({
+    rms: { edges: [mean - 0.6745, mean, mean + 0.6745], counts: [250, 250, 250, 250] },
+  });
+  const mixed: DriftReference = { rms: { edges: [0, 5, 10], counts: [250, 250, 250, 250] } };
+  const states = { low: around(0), high: around(10) };
+  const random = seededRandom(8);
+  const psi = (sketch: DriftSketch, shift = 0) => {
+    for (let i = 0; i < 2000; i++) sketch.add({ rms: shift + gaussian(random) }, undefined, 'low');
+    return sketch.report().psi.rms!;
+  };
+  // A week at low: over the mixture it is a great shift.
+  expect(psi(new DriftSketch(mixed))).toBeGreaterThan(1);
+  const known = new DriftSketch(mixed, undefined, states);
+  expect(psi(known)).toBeLessThan(0.02);
+  known.add({ rms: 99 }, undefined, 'new');
+  expect(known.report().psi.rms).toBeLessThan(0.02);
+  const stored = DriftSketch.fromJSON(mixed, JSON.parse(JSON.stringify(known)), states);
+  expect(stored.report()).toEqual(known.report());
+  expect(psi(new DriftSketch(mixed, undefined, states), 1)).toBeGreaterThan(0.25);
+});
+
 it('quantiles are within 1 % on both sides of zero', () => {
   const sketch = new QuantileSketch();
   const values = Array.from({ length: 2001 }, (_, i) => (i - 1000) ** 3);

@@ -6,8 +6,8 @@ import type { Logger } from '../../base/logger.js';
 import type { Metrics } from '../../base/metrics.js';
 import type { Diagnosis } from '../../diagnosis/diagnose.js';
 import type { EventType } from '../../events/event.js';
-import type { DriftReference } from '../../scoring/drift.js';
 import type { CommissioningConfig } from '../../scoring/learning/config.js';
+import type { ModelManifest } from '../../scoring/manifest.js';
 import { matches } from '../../scoring/selection.js';
 import { pointParts } from '../../signals/point.js';
 import type { Store } from '../../storage/store.js';
@@ -40,8 +40,8 @@ export interface CommissioningDeps {
   readonly board: Pick<PointBoard, 'points' | 'point'>;
   readonly diagnose: (point: string) => Promise<Diagnosis | undefined>;
   readonly retraining: Retraining;
-  /** Distributions of the inputs of a model in use, by `NAME/VERSION`. */
-  readonly histogramsOf: (model: string) => DriftReference | undefined;
+  /** Of a model in use, by `NAME/VERSION`. */
+  readonly manifestOf: (model: string) => ModelManifest | undefined;
   readonly config: CommissioningConfig;
 }
 
@@ -210,7 +210,7 @@ export class Commissioning {
     const learned = this.#recordsOf(target, ({ model }) => model !== undefined, 'has no learned model');
     const done: CommissioningRecord[] = [];
     for (const record of learned) {
-      const { model, former, ...rest } = record;
+      const { model, former, states: _states, ...rest } = record;
       const back: CommissioningRecord = {
         ...rest,
         ...(former == null ? {} : { model: former }),
@@ -230,8 +230,8 @@ export class Commissioning {
     const limit = this.#config.retrain.drift;
     if (limit === undefined || model === undefined || state === undefined || trouble !== undefined) return;
     const key = `${model.name}/${model.version}`;
-    const reference = () => this.#deps.histogramsOf(key);
-    const psi = this.#drift.add(point, key, timeMs, features, reference);
+    const manifest = () => this.#deps.manifestOf(key);
+    const psi = this.#drift.add(point, key, timeMs, features, manifest, state);
     if (psi !== undefined && psi >= limit) this.#put({ ...record, driftSinceMs: timeMs });
   }
 

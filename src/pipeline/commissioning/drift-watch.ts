@@ -1,6 +1,7 @@
 import { medianOf } from '../../base/median.js';
 import type { FeatureVector } from '../../features/spec.js';
-import { type DriftReference, DriftSketch } from '../../scoring/drift.js';
+import { type DriftSketch, driftSketchOf } from '../../scoring/drift.js';
+import type { ModelManifest } from '../../scoring/manifest.js';
 
 /** A day: machines have shifts, and no shift is drift. */
 const PERIOD_MS = 86_400_000;
@@ -19,7 +20,8 @@ export class DriftWatch {
 
   /**
    * Takes in a healthy window.
-   * @param referenceOf histograms of the model, asked for once
+   * @param manifestOf the model, asked for once
+   * @param state operating state of the window
    * @returns the median PSI of the inputs where a period ended with it; undefined where none did
    */
   add(
@@ -27,16 +29,17 @@ export class DriftWatch {
     model: string,
     timeMs: number,
     features: FeatureVector,
-    referenceOf: () => DriftReference | undefined,
+    manifestOf: () => Pick<ModelManifest, 'training'> | undefined,
+    state?: string,
   ): number | undefined {
     let watched = this.#points.get(point);
     if (watched?.model !== model) {
-      const reference = referenceOf();
-      if (reference === undefined) return undefined;
-      watched = { model, sketch: new DriftSketch(reference), fromMs: timeMs };
+      const manifest = manifestOf();
+      if (manifest === undefined) return undefined;
+      watched = { model, sketch: driftSketchOf(manifest), fromMs: timeMs };
       this.#points.set(point, watched);
     }
-    watched.sketch.add(features);
+    watched.sketch.add(features, undefined, state);
     if (timeMs - watched.fromMs < PERIOD_MS) return undefined;
     const { samples, psi } = watched.sketch.report();
     watched.sketch.reset();

@@ -40,11 +40,18 @@ export interface LearningHooks {
   readonly onTrial?: LearnOptions['onTrial'];
 }
 
+export interface HeldOutRow {
+  readonly features: FeatureVector;
+  /** Operating state. */
+  readonly state: string;
+}
+
 /** A model learned from a store, and what it was learned from. */
 export interface LearnedFromStore extends Learned {
   readonly table: HealthyTable;
+  readonly learnedRows: readonly FeatureVector[];
   /** Healthy rows behind those that were learned. */
-  readonly heldOut: readonly FeatureVector[];
+  readonly heldOut: readonly HeldOutRow[];
 }
 
 /** Twice the same data give the same model. */
@@ -71,14 +78,20 @@ export async function learnFromStore(
   });
   requireEnough(table, learning);
   if (!learning.vouched) requireHealthy(table, learning);
-  const cut = Math.round(table.rows.length * (1 - (learning.heldOut ?? 0)));
-  const rows = table.rows.slice(0, cut);
-  const checkpoint = new Checkpoint(learning.checkpoint, rows);
+  const later = laterOf(table.states, learning.heldOut ?? 0);
+  const isLearned = (_: unknown, i: number) => !later.has(i);
+  const rows = table.rows.filter(isLearned);
+  const states = table.states.filter(isLearned);
+  const checkpoint = new Checkpoint(
+    learning.checkpoint,
+    rows.map((row, i) => [states[i], row]),
+  );
   const signal = parseSignal(history.document(signalKey(point)));
   const unit = signal?.unit ?? history.points().find(({ name }) => name === point)?.unit;
   const learned = await learn(
     {
       rows,
+      states,
       quantity: signal?.quantity ?? pointParts(point).quantity,
       ...(unit === undefined || unit === '' ? {} : { unit }),
       ...(signal === undefined
@@ -103,7 +116,27 @@ export async function learnFromStore(
     },
   );
   await checkpoint.remove();
-  return { ...learned, table, heldOut: table.rows.slice(cut) };
+  return {
+    ...learned,
+    table,
+    learnedRows: rows,
+    heldOut: [...later].map((i) => ({ features: table.rows[i]!, state: table.states[i]! })),
+  };
+}
+
+/** The last rows of each operating state: a duty of the last hours is then learned too, and one of the first compared. */
+function laterOf(states: readonly string[], share: number): ReadonlySet<number> {
+  const later = new Set<number>();
+  if (share <= 0) return later;
+  const byState = new Map<string, number[]>();
+  states.forEach((state, i) => {
+    const known = byState.get(state);
+    if (known === undefined) byState.set(state, [i]);
+    else known.push(i);
+  });
+  for (const rows of byState.values())
+    for (const i of rows.slice(Math.round(rows.length * (1 - share)))) later.add(i);
+  return new Set([...later].sort((a, b) => a - b));
 }
 
 const sumOf = (values: Readonly<Record<string, number>>): number =>

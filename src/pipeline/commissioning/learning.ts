@@ -19,7 +19,7 @@ import { Retraining } from './retraining.js';
 import { Trainer } from './trainer.js';
 
 export interface OpenLearningDeps
-  extends Omit<CommissioningDeps, 'retraining' | 'histogramsOf' | 'config' | 'store'> {
+  extends Omit<CommissioningDeps, 'retraining' | 'manifestOf' | 'config' | 'store'> {
   readonly store: Store;
   readonly bus: EventBus;
   readonly scorer: Scorer;
@@ -61,7 +61,7 @@ export class Learning {
     this.commissioning = new Commissioning({
       ...deps,
       retraining,
-      histogramsOf: (model) => deps.models.manifestOf(model)?.training.histograms,
+      manifestOf: (model) => deps.models.manifestOf(model),
       config: config.commissioning,
     });
     this.#troubleOf = troubles(deps.alarms, clock);

@@ -51,6 +51,10 @@ const recordSchema = z.object({
   /** The learned model that is in use. */
   model: modelSchema.exactOptional(),
   learnedMs: z.number().exactOptional(),
+  /** Of that model: operating states that it learned, and on how many windows; a thin one has no threshold of its own. */
+  states: z
+    .array(z.object({ state: z.string(), rows: z.number(), threshold: z.number(), thin: z.boolean() }))
+    .exactOptional(),
   /** What was in use before it, to go back to; null: no learned model. */
   former: modelSchema.nullable().exactOptional(),
   /** Since when the inputs have drifted, milliseconds since the Unix epoch. */
@@ -91,5 +95,6 @@ export const newRecord = (
   ...{ diagnosed: false, says: '' },
   ...(known?.model === undefined ? {} : { model: known.model }),
   ...(known?.learnedMs === undefined ? {} : { learnedMs: known.learnedMs }),
+  ...(known?.states === undefined ? {} : { states: known.states }),
   ...(known?.former === undefined ? {} : { former: known.former }),
 });

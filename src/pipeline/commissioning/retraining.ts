@@ -12,6 +12,7 @@ import type { MachineRegistry } from '../machines.js';
 import type { ModelsInUse } from '../models-in-use.js';
 import { modelNameOf, nextVersion } from './model-name.js';
 import { type CommissioningRecord, documentsOf, healthySum } from './record.js';
+import { statesText } from './sentence.js';
 import type { TrainRequest, TrainResult } from './train-child.js';
 import type { Trainer } from './trainer.js';
 
@@ -171,9 +172,10 @@ export class Retraining {
     const { models, announcer, newId, clock } = this.#deps;
     const { point } = record;
     const nowMs = clock.nowMs();
-    const { driftSinceMs: _drift, progress: _progress, ...rest } = record;
+    const { driftSinceMs: _drift, progress: _progress, states: _states, ...rest } = record;
     const next: CommissioningRecord = {
       ...rest,
+      ...(result.states.length === 0 ? {} : { states: [...result.states] }),
       state: 'in-use',
       sinceMs: nowMs,
       says: '',
@@ -194,7 +196,7 @@ export class Retraining {
           version: model.version,
           replaced: replaced ?? null,
           by: record.by,
-          message: `${model.key} was learned from ${result.windows} healthy windows of ${point} (${states}) and is in use; it finds ${Math.round(100 * found)} % of injected faults`,
+          message: `${model.key} was learned from ${result.windows} healthy windows of ${point} (${states}) and is in use; it finds ${Math.round(100 * found)} % of injected faults${statesText(next)}`,
           time: new Date(nowMs).toISOString(),
         },
         newId(),

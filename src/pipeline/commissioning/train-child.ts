@@ -14,6 +14,7 @@ import { readModelFile } from '../../scoring/runtime.js';
 import { StateBaselines } from '../../scoring/state-baselines.js';
 import { StoredHistory } from '../../storage/history.js';
 import { type HealthyRecord, scaledBy } from '../cases/case-record.js';
+import type { LearnedState } from '../training.js';
 import { type Comparison, compare } from './guard.js';
 import type { HealthyTable } from './healthy-table.js';
 import { learnFromStore, leftOutText, type StoreLearning } from './learn-from-store.js';
@@ -61,6 +62,8 @@ export interface TrainResult {
   readonly leftOut: string;
   readonly detector: string;
   readonly trials: readonly { readonly detector: string; readonly detected: number }[];
+  /** Operating states that were learned; empty where the machine has but one. */
+  readonly states: readonly LearnedState[];
   readonly falseAlarmProbability: number | undefined;
 }
 
@@ -101,7 +104,7 @@ async function train(request: TrainRequest, onProgress: (share: number) => void)
       stateOf: runningStates(history, point, fromMs, toMs),
       onTrial: (_trial, done, total) => onProgress(READ_SHARE + ((1 - READ_SHARE) * done) / (total + 1)),
     });
-    const { table, model, manifest, detector, trials, heldOut } = learned;
+    const { table, model, manifest, detector, trials, states, learnedRows, heldOut } = learned;
     const { against } = request;
     const comparison =
       against === undefined
@@ -109,7 +112,7 @@ async function train(request: TrainRequest, onProgress: (share: number) => void)
         : await compare(
             { model: await readModelFile(against.path, against.manifest), manifest: against.manifest },
             learned,
-            table.rows.slice(0, table.rows.length - heldOut.length),
+            learnedRows,
             heldOut,
           );
     await writeModel(request.to, model, manifest);
@@ -123,6 +126,7 @@ async function train(request: TrainRequest, onProgress: (share: number) => void)
       leftOut: leftOutText(table),
       detector,
       trials,
+      states,
       falseAlarmProbability: manifest.threshold.falseAlarmProbability,
     };
   } finally {

@@ -18,15 +18,18 @@ const TITLES: Readonly<Record<DetectorKind, string>> = {
 
 /**
  * A trained detector as a standard ONNX file (opset 13) and its manifest. The score is divided by its limit: 1 is the
- * threshold whatever the detector.
+ * threshold whatever the detector, but for the operating states that have one of their own.
  * @param rows that it learned from
+ * @param states operating state of each row, where the machine has several
  */
 export function learnedModel(
   trained: TrainedDetector,
   rows: readonly FeatureVector[],
   from: LearnedFrom,
+  states?: readonly string[],
 ): { readonly model: Uint8Array; readonly manifest: ModelManifest } {
-  const { detector, limit, trials, falseAlarmProbability } = trained;
+  const { detector, limit, limitRows, trials, falseAlarmProbability } = trained;
+  const known = trained.states === undefined ? undefined : states;
   const features = [...detector.features];
   const model = graphOf(trained);
   const golden = Array.from({ length: Math.min(GOLDEN_VECTORS, rows.length) }, (_, i) => {
@@ -37,7 +40,7 @@ export function learnedModel(
   });
   const compared = trials.map(({ kind, detected }) => `${kind} ${(100 * detected).toFixed(1)} %`).join(', ');
   const manifest = modelManifestSchema.parse({
-    ...manifestFrom(from, features, rows, model),
+    ...manifestFrom(from, features, rows, model, known),
     title: TITLES[detector.kind],
     task: 'anomaly',
     output: {
@@ -50,12 +53,23 @@ export function learnedModel(
     },
     threshold: {
       value: 1,
-      method: `Generalised Pareto distribution fitted to the largest 5 % of the scores of ${trials[0]!.heldOut.length} healthy rows in cross-validation. Chosen by the share of injected faults found at 1 % false alarms: ${compared}.`,
+      method: `Generalised Pareto distribution fitted to the largest 5 % of the scores of ${limitRows} healthy rows in cross-validation${known === undefined ? '' : ', in each operating state that has rows enough'}. Chosen by the share of injected faults found at 1 % false alarms: ${compared}.`,
       falseAlarmProbability,
+      ...thresholdsOf(trained),
     },
     golden: { tolerance: 1e-3, vectors: golden },
   });
   return { model, manifest };
+}
+
+/** Of the states that have a limit of their own; the score is divided by the overall one. */
+function thresholdsOf({ states, limit }: TrainedDetector) {
+  const own = [...(states ?? [])].flatMap(([state, of]) =>
+    of.limit === undefined
+      ? []
+      : [[state, { value: significant(of.limit / limit), samples: of.rows }] as const],
+  );
+  return own.length === 0 ? {} : { states: Object.fromEntries(own) };
 }
 
 function graphOf({ detector, limit }: TrainedDetector): Uint8Array {

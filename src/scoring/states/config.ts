@@ -3,7 +3,7 @@ import { duration } from '../../base/schema.js';
 import { RESERVED_NAMES } from './state.js';
 import type { MeasureRule } from './tracker.js';
 
-const stateName = () =>
+export const stateName = () =>
   z
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/, 'use letters, digits, ".", "-" and "_" (at most 64)')

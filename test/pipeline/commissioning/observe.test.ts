@@ -28,7 +28,7 @@ describe('counting healthy hours', () => {
     expect(record).toMatchObject({ firstMs: 9_000, lastMs: 13_000, windows: 2 });
     expect(Object.values(record.leftOutMs)).toEqual([1_000, 1_000]);
     expect(sentenceOf(record)).toBe(
-      '2s of 1h healthy running; the alarm hot of pump-1.temperature stands: this time does not count',
+      '2s of 1h healthy running (speed-1480 1s, speed-740 1s); the alarm hot of pump-1.temperature stands: this time does not count',
     );
     expect(parseRecord(JSON.parse(JSON.stringify(record)))).toEqual(record);
   });
@@ -49,7 +49,9 @@ describe('counting healthy hours', () => {
 });
 
 describe('drift of a learned point', () => {
-  const reference = () => ({ rms: { edges: [1, 2, 3], counts: [25, 25, 25, 25] } });
+  const histograms = { rms: { edges: [1, 2, 3], counts: [25, 25, 25, 25] } };
+  const training = { data: 'synthetic', terms: 'synthetic', samples: 100, histograms };
+  const reference = () => ({ training });
   const day = (watch: DriftWatch, level: number, fromMs: number): number | undefined => {
     let last: number | undefined;
     for (let i = 0; i <= 1_000; i++) {
