@@ -134,6 +134,19 @@ export class ModelsInUse {
     if (replaced !== undefined) await this.#retire(`learned ${point}`, replaced);
   }
 
+  /** Whether anything scores by a version, or windows under way may still ask for it. */
+  isNamed(key: string): boolean {
+    const { default: reference, points, rules } = this.#config;
+    return (
+      [...this.#activations.values()].some((activation) => activation.key === key) ||
+      [...this.#learned.values()].includes(key) ||
+      [...this.#former.values()].includes(key) ||
+      [reference, ...Object.values(points), ...rules.map(({ model }) => model)]
+        .flatMap(referencesOf)
+        .some((name) => name === key || name === key.split('/')[0])
+    );
+  }
+
   async reconfigure(config: ModelsConfig): Promise<void> {
     this.#config = config;
     await this.#apply();
@@ -184,16 +197,7 @@ export class ModelsInUse {
     const leaving = this.#former.get(slot);
     this.#former.set(slot, former);
     if (leaving === undefined) return;
-    const { default: reference, points, rules } = this.#config;
-    const named = [reference, ...Object.values(points), ...rules.map(({ model }) => model)].flatMap(
-      referencesOf,
-    );
-    const isUsed =
-      [...this.#activations.values()].some(({ key }) => key === leaving) ||
-      [...this.#learned.values()].includes(leaving) ||
-      [...this.#former.values()].includes(leaving) ||
-      named.some((name) => name === leaving || name === leaving.split('/')[0]);
-    if (!isUsed) await this.#scorer.release(leaving);
+    if (!this.isNamed(leaving)) await this.#scorer.release(leaving);
   }
 }
 

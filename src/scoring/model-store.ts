@@ -148,6 +148,19 @@ export class ModelStore {
     }
   }
 
+  /**
+   * Removes a version that was let in here: renamed away at once, so that a power cut leaves the whole model or none.
+   * Throws `MODEL_STORE` where it came with the package.
+   */
+  async remove({ key, name, version, origin }: StoredModel): Promise<void> {
+    if (origin !== 'local') throw new SmEdgeError('MODEL_STORE', `${key} came with the package and stays`);
+    const grave = await this.createStaging();
+    const parent = join(this.#options.localDir, name);
+    await rename(join(parent, version), join(grave, 'model'));
+    await sync(parent);
+    await rm(grave, { recursive: true, force: true });
+  }
+
   async #admit(stagingDir: string): Promise<StoredModel> {
     const offered = await readModel(stagingDir, 'local');
     const { key, manifest } = offered;

@@ -61,6 +61,8 @@ export interface Outbox {
   failed(id: number, error: string, nextAttemptMs: number): Promise<void>;
   /** Moves every waiting live row of a sink to the backlog, so that new ones pass them. Resolves to the number moved. */
   toBacklog(sink: string): Promise<number>;
+  /** Idempotency keys of the rows of a sink that wait, of those that begin with `prefix`; at most 10,000. */
+  keys(sink: string, prefix: string): Promise<readonly string[]>;
   /** One entry for each sink that has rows, or had some dropped. */
   stats(): Promise<readonly OutboxStats[]>;
 }

@@ -186,6 +186,16 @@ export class Reader {
       }));
   }
 
+  outboxKeys({ sink, prefix }: { sink: string; prefix: string }): string[] {
+    // A range, so that the index of (sink, key) is read from there to there alone; UTF-8 sorts as code points do.
+    return this.#db
+      .prepare<[string, string, string], { key: string }>(
+        'SELECT key FROM outbox WHERE sink = ? AND key >= ? AND key < ? ORDER BY key LIMIT 10000',
+      )
+      .all(sink, prefix, `${prefix}\u{10ffff}`)
+      .map(({ key }) => key);
+  }
+
   outboxStats(): Omit<OutboxStats, 'dropped'>[] {
     return this.#db
       .prepare<[], OutboxStatsRecord>(

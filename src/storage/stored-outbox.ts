@@ -63,6 +63,10 @@ export class StoredOutbox implements Outbox {
     return this.#call('outboxToBacklog', sink);
   }
 
+  keys(sink: string, prefix: string): Promise<readonly string[]> {
+    return this.#call('outboxKeys', { sink, prefix });
+  }
+
   async stats(): Promise<readonly OutboxStats[]> {
     const stored = await this.#call<Omit<OutboxStats, 'dropped'>[]>('outboxStats', undefined);
     const names = new Set([...stored.map(({ sink }) => sink), ...this.#dropped.keys()]);

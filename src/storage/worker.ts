@@ -124,6 +124,7 @@ const handlers = {
     writable().writer.outboxFailed(request),
   outboxToBacklog: (sink: string) => writable().writer.outboxToBacklog(sink),
   outboxTrim: (request: { sink: string; maxRows: number }) => writable().writer.outboxTrim(request),
+  outboxKeys: (request: { sink: string; prefix: string }) => opened().reader.outboxKeys(request),
   outboxStats: () => opened().reader.outboxStats(),
   damagedFiles: () => opened().damagedFiles(),
   salvageStep: () => writable().salvageStep(),

@@ -1,5 +1,8 @@
-import { rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { OWN_DATA_TERMS } from '#sm/pipeline/commissioning/model-name.js';
+import { linearModel, manifestOf, writeModel } from '../scoring/support.js';
 import { eventually } from '../support/daemon.js';
 import { startGateway } from '../support/gateway.js';
 import { PostedMachine } from '../support/machine-signal.js';
@@ -8,6 +11,14 @@ type Started = Awaited<ReturnType<typeof startGateway>>;
 
 const POINT = 'pump-1.bearing-de.acceleration';
 const MODEL = 'learned-pump-1-bearing-de-acceleration';
+
+const FAULTS = 'faults-pump-1-bearing-de-acceleration';
+
+function writeOldVersion(dir: string, version: string): Promise<string> {
+  const model = linearModel();
+  const training = { data: 'cases', terms: OWN_DATA_TERMS, samples: 9 };
+  return writeModel(join(dir, version), model, manifestOf(model, { name: FAULTS, version, training }));
+}
 
 let running: Started | undefined;
 let folder: string | undefined;
@@ -61,7 +72,11 @@ describe('commissioning', () => {
     await machine.run(one, 40);
     await stop();
 
+    // What years of learning anew have left.
+    const old = join(folder!, 'models', FAULTS);
+    for (let version = 1; version <= 8; version++) await writeOldVersion(old, String(version));
     one = await start();
+    expect(readdirSync(old).sort()).toEqual(['4', '5', '6', '7', '8']);
     const kept = await recordOf(one);
     expect(kept).toMatchObject({ state: 'collecting', by: 'anna' });
     expect(kept.healthyS).toBeGreaterThan(20);

@@ -64,6 +64,17 @@ describe('the outbox', () => {
     expect(again).toMatchObject({ key: 'a', attempts: 2, lastError: 'HTTP 503', nextAttemptMs: 9_000 });
   });
 
+  it('tells the keys of what waits, due or not', async () => {
+    const { outbox } = await (await StoreFolder.create()).open();
+    await outbox.append([draft('model/a/1'), draft('model/a/2'), draft('modelling'), draft('event/1')]);
+    await outbox.append([draft('model/b/1', { sink: 'redis' })]);
+    const [first] = await outbox.take('mlflow', 0, 1);
+    await outbox.failed(first!.id, 'unreachable', 5_000);
+    expect(await outbox.keys('mlflow', 'model/')).toEqual(['model/a/1', 'model/a/2']);
+    await outbox.done([first!.id]);
+    expect(await outbox.keys('mlflow', 'model/')).toEqual(['model/a/2']);
+  });
+
   it('lets new rows pass what was moved to the backlog', async () => {
     const { outbox } = await (await StoreFolder.create()).open();
     await outbox.append([draft('old'), draft('redis', { sink: 'redis' })]);

@@ -10,7 +10,7 @@ import type { ModelStore } from '../../scoring/model-store.js';
 import type { Scorer } from '../../scoring/scorer.js';
 import type { Store } from '../../storage/store.js';
 import type { Announcer } from '../announcer.js';
-import { modelNameOf, nextVersion } from '../commissioning/model-name.js';
+import { modelNameOf, nextVersion, OWN_DATA_TERMS } from '../commissioning/model-name.js';
 import type { Trainer } from '../commissioning/trainer.js';
 import type { MachineRegistry } from '../machines.js';
 import { parseSignal, signalKey } from '../signal-document.js';
@@ -28,6 +28,8 @@ export interface FaultNamingDeps {
   readonly scorer: Pick<Scorer, 'load' | 'score' | 'release'>;
   readonly trainer: Trainer;
   readonly cases: () => CaseMemory;
+  /** A version of this model was learned: older ones may go. */
+  readonly onLearned: (name: string) => Promise<void>;
 }
 
 const DOCUMENT = 'fault-models';
@@ -57,6 +59,11 @@ export class FaultNaming {
         logger.warn({ point, error: toErrorRecord(thrown) }, 'the faults of a point are not named');
       }
     }
+  }
+
+  /** Models by which faults are named now, `NAME/VERSION`. */
+  get inUse(): Iterable<string> {
+    return this.#models.values();
   }
 
   /** Cases of a class came or went. */
@@ -130,7 +137,7 @@ export class FaultNaming {
         ? {}
         : { unit: signal.unit, sampleRateHz: signal.sampleRateHz, blockSamples: signal.blockSamples }),
       data: `${cases.length} labelled cases of machines of class ${machineClass} and ${healthy.windows.length} healthy windows of ${point}`,
-      terms: 'recorded by this gateway at the machine of its owner',
+      terms: OWN_DATA_TERMS,
       createdAt: new Date(clock.nowMs()).toISOString(),
     };
     const result = await trainer.nameFaults({ healthy, cases, from, to }).catch(async (thrown) => {
@@ -157,6 +164,7 @@ export class FaultNaming {
     );
     this.#models.set(point, model.key);
     if (replaced !== undefined) await scorer.release(replaced);
+    await this.#deps.onLearned(model.name);
   }
 }
 

@@ -67,7 +67,8 @@ export class Commissioning {
   readonly #lastMs = new Map<string, number>();
   readonly #drift = new DriftWatch();
   readonly #trained;
-  #config: CommissioningConfig;
+  /** In force. */
+  config: CommissioningConfig;
   #timer: Timer | undefined;
   #savedMs = 0;
   #working: Promise<void> = Promise.resolve();
@@ -75,7 +76,7 @@ export class Commissioning {
 
   constructor(deps: CommissioningDeps) {
     this.#deps = deps;
-    this.#config = deps.config;
+    this.config = deps.config;
     this.#trained = deps.metrics.counter(
       'sm_edge_learning_trainings_total',
       'Trainings of points, by outcome (the code of an error, `taken`, `kept`).',
@@ -116,7 +117,7 @@ export class Commissioning {
   }
 
   reconfigure(config: CommissioningConfig): void {
-    this.#config = config;
+    this.config = config;
   }
 
   /** All points that are or were learned, by name. */
@@ -151,7 +152,7 @@ export class Commissioning {
   /** Whether windows of the point are wanted: they are counted, or watched for drift. */
   wants(point: string): boolean {
     const state = this.#records.get(point)?.state;
-    return state === 'collecting' || (state === 'in-use' && this.#config.retrain.drift !== undefined);
+    return state === 'collecting' || (state === 'in-use' && this.config.retrain.drift !== undefined);
   }
 
   /**
@@ -168,7 +169,7 @@ export class Commissioning {
       throw new SmEdgeError('COMMISSIONING_STATE', `${under.join(', ')}: is being learned already`, {
         hint: `"sm-edge commission list" shows how far; "sm-edge commission stop ${under[0]}" ends it`,
       });
-    const neededMs = request.healthyMs ?? this.#config.healthy;
+    const neededMs = request.healthyMs ?? this.config.healthy;
     return Promise.all(points.map((point) => this.#begin(point, request.by, neededMs)));
   }
 
@@ -227,7 +228,7 @@ export class Commissioning {
 
   #watchDrift(record: CommissioningRecord, { state, trouble, timeMs, features }: SeenWindow): void {
     const { model, point } = record;
-    const limit = this.#config.retrain.drift;
+    const limit = this.config.retrain.drift;
     if (limit === undefined || model === undefined || state === undefined || trouble !== undefined) return;
     const key = `${model.name}/${model.version}`;
     const manifest = () => this.#deps.manifestOf(key);
@@ -287,10 +288,10 @@ export class Commissioning {
 
   async #autoStart(): Promise<void> {
     const { board, machines } = this.#deps;
-    for (const { point, sampleRateHz } of this.#config.learn.length === 0 ? [] : board.points()) {
+    for (const { point, sampleRateHz } of this.config.learn.length === 0 ? [] : board.points()) {
       if (sampleRateHz === undefined || this.#records.has(point)) continue;
       const { machineClass, quantity } = machines.contextOf(point);
-      const rule = this.#config.learn.find(({ for: scope }) =>
+      const rule = this.config.learn.find(({ for: scope }) =>
         matches(scope, { point, machineClass, quantity, features: [] }),
       );
       if (rule !== undefined) await this.#begin(point, 'config', rule.healthy);
@@ -299,7 +300,7 @@ export class Commissioning {
 
   /** Drift or time: learned anew from the hours that follow. */
   async #retrainWhere(record: CommissioningRecord): Promise<void> {
-    const why = this.#deps.retraining.due(record, this.#config.retrain);
+    const why = this.#deps.retraining.due(record, this.config.retrain);
     if (why !== undefined) await this.#begin(record.point, why, record.neededMs);
   }
 
@@ -323,7 +324,7 @@ export class Commissioning {
     const { retraining, logger } = this.#deps;
     const training = await this.#change({ ...record, state: 'training', progress: 0, says: '' });
     try {
-      const next = await retraining.learn(training, this.#config, (progress) => {
+      const next = await retraining.learn(training, this.config, (progress) => {
         const now = this.#records.get(record.point);
         if (now?.state === 'training') this.#records.set(record.point, { ...now, progress });
       });

@@ -10,6 +10,7 @@ import { parseSignal, signalKey } from '../signal-document.js';
 import { type Learned, type LearnOptions, learn } from '../training.js';
 import { Checkpoint } from './checkpoint.js';
 import { type HealthyTable, healthyTable, type LeftOut, type StateOf } from './healthy-table.js';
+import { OWN_DATA_TERMS } from './model-name.js';
 
 export interface StoreLearning {
   readonly point: string;
@@ -105,7 +106,7 @@ export async function learnFromStore(
       windowIntervalMs: table.intervalMs,
       seed: LEARNING_SEED,
       data: describe(table, learning),
-      terms: 'recorded by this gateway at the machine of its owner',
+      terms: OWN_DATA_TERMS,
       createdAt: learning.createdAt,
       ...(learning.parentVersion === undefined ? {} : { parentVersion: learning.parentVersion }),
       finished: await checkpoint.read(),

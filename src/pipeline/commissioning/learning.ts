@@ -15,6 +15,9 @@ import { FaultNaming } from '../cases/fault-naming.js';
 import type { KnownFault } from '../cases/nearest.js';
 import type { ModelsInUse } from '../models-in-use.js';
 import { Commissioning, type CommissioningDeps } from './commissioning.js';
+import { modelNameOf } from './model-name.js';
+import { LearnedPruning } from './pruning.js';
+import type { CommissioningRecord } from './record.js';
 import { Retraining } from './retraining.js';
 import { Trainer } from './trainer.js';
 
@@ -38,12 +41,24 @@ export class Learning {
   readonly commissioning: Commissioning;
   readonly cases: CaseMemory;
   readonly #naming: FaultNaming;
+  readonly #pruning: LearnedPruning;
   readonly #troubleOf: (machine: string) => string | undefined;
 
   constructor(deps: OpenLearningDeps) {
     const { config, clock } = deps;
     const { path } = config.storage;
-    const naming = new FaultNaming({ ...deps, trainer: new Trainer(clock), cases: () => this.cases });
+    this.#pruning = new LearnedPruning({
+      ...deps,
+      outbox: deps.store.outbox,
+      kept: () => [...this.commissioning.list().flatMap(modelsOf), ...naming.inUse],
+      keepVersions: () => this.commissioning.config.keepVersions,
+    });
+    const naming = new FaultNaming({
+      ...deps,
+      trainer: new Trainer(clock),
+      cases: () => this.cases,
+      onLearned: (name) => this.#pruning.prune(name),
+    });
     this.#naming = naming;
     this.cases = new CaseMemory({ ...deps, onChange: (change) => naming.changed(change) });
     const retraining = new Retraining({
@@ -56,6 +71,7 @@ export class Learning {
         deps.assessor.seedBaselines(healthy.point, baselines);
         await this.cases.learned(healthy);
         naming.refresh(healthy.point);
+        await this.#pruning.prune(modelNameOf(healthy.point));
       },
     });
     this.commissioning = new Commissioning({
@@ -76,6 +92,8 @@ export class Learning {
   async start(): Promise<void> {
     await this.cases.start();
     this.commissioning.start();
+    // What an older program left, or one that was stopped in the middle.
+    await this.#pruning.prune();
   }
 
   async stop(): Promise<void> {
@@ -96,6 +114,10 @@ export class Learning {
     return this.#naming.of(point, features);
   }
 }
+
+/** In use, and to go back to. */
+const modelsOf = ({ model, former }: CommissioningRecord): string[] =>
+  [model, former].flatMap((of) => (of == null ? [] : [`${of.name}/${of.version}`]));
 
 /** What stands at a machine, looked up once a second. */
 function troubles(alarms: OpenLearningDeps['alarms'], clock: Clock) {

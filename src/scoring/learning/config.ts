@@ -25,6 +25,15 @@ export const commissioningConfigSchema = z
     falseAlarm: duration({ minMs: 3_600_000, maxMs: 3650 * 86_400_000 })
       .prefault('30d')
       .describe('Mean time between two false alarms of a healthy machine that a learned model is set to.'),
+    keepVersions: z
+      .number()
+      .int()
+      .min(2)
+      .max(1000)
+      .default(5)
+      .describe(
+        'Learned versions of each model that are kept, the newest; the one in use, the one to go back to and those that wait for MLflow stay besides.',
+      ),
     retrain: z
       .strictObject({
         every: duration({ minMs: 3_600_000, maxMs: 3650 * 86_400_000 })

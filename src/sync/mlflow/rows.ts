@@ -55,6 +55,9 @@ export function readPayload(
   return undefined;
 }
 
+/** Begins the key of the row by which a version goes up; its name and version follow. */
+export const modelRowPrefix = 'model/';
+
 /** A version goes up once, however often it is asked for. */
 export function modelDraft(
   { model, ...learned }: LearnedModel,
@@ -69,7 +72,7 @@ export function modelDraft(
     // Many gateways stand beside a pump-1.
     registeredName: `${gatewayId}.${name}`,
   };
-  return { sink: SINK, lane, kind: 'model', key: `model/${name}/${version}`, payload, createdMs };
+  return { sink: SINK, lane, kind: 'model', key: `${modelRowPrefix}${name}/${version}`, payload, createdMs };
 }
 
 /**

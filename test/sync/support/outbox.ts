@@ -38,6 +38,10 @@ export class MemoryOutbox implements Outbox {
     return live.length;
   }
 
+  async keys(sink: string, prefix: string): Promise<string[]> {
+    return this.rows.filter((row) => row.sink === sink && row.key.startsWith(prefix)).map(({ key }) => key);
+  }
+
   async stats(): Promise<OutboxStats[]> {
     const sinks = [...new Set(this.rows.map((row) => row.sink))];
     return sinks.map((sink) => {
