@@ -26,6 +26,8 @@ const LEAST_PLATEAU_MS = 20_000;
 const LEAST_PLATEAU_VALUES = 4;
 /** A level is a state after so many visits that took so long and gave so many values in sum. */
 const LEAST_VISITS = 3;
+/** A visit shorter than this share of the mean one is none. */
+const PASSING_SHARE = 0.05;
 const LEAST_LEVEL_MS = 300_000;
 const LEAST_LEVEL_VALUES = 30;
 /** Values stay within this share of the top on a plateau, or within so many mean changes from value to value. */
@@ -34,15 +36,18 @@ const PLATEAU_NOISE = 4;
 const NOISE_RATE = 0.02;
 /** So many odd values in a row do not end a plateau. */
 const MOST_ODD = 2;
-/** Two levels are farther apart than this share of the top. */
-const GAP_SHARE = 0.08;
 /** Below this share of the top it stands still. */
 const STOPPED_SHARE = 0.05;
 /** The widest bin, as a ratio. */
 const WIDEST = 1.3;
 const MOST_FOUND = 8;
-/** A bin reaches so far beyond the levels that were seen, as a share of the top. */
+/**
+ * A bin reaches so far beyond the levels that were seen: a share of the top, or so many mean changes from value to value
+ * (3.4 standard deviations of white noise). Two levels are farther apart than twice that: nearer ones no single value
+ * could tell apart.
+ */
 const MARGIN_SHARE = 0.04;
+const MARGIN_NOISE = 3;
 /** Natural logarithms: a plateau of a level of vibration, and what lies between running and standing still. */
 const LEVEL_WIDTH = Math.log(1.6);
 const LEVEL_GAP = Math.log(10);
@@ -119,7 +124,7 @@ export class StateFinder {
     if (stoppedBelow === undefined && this.#bins.length === 0) return undefined;
     return {
       bins: this.#bins,
-      hysteresis: this.kind === 'level' ? 0.3 * (stoppedBelow ?? 0) : (MARGIN_SHARE / 2) * this.#top,
+      hysteresis: this.kind === 'level' ? 0.3 * (stoppedBelow ?? 0) : this.#margin / 2,
       dwellMs: DWELL_MS,
       ...(stoppedBelow === undefined ? {} : { stoppedBelow }),
       ...(this.kind === 'level' ? { change: ANY_CHANGE } : {}),
@@ -134,7 +139,8 @@ export class StateFinder {
     const width = this.#widthAt(Math.max(Math.abs(x), Math.abs(open?.mean ?? 0)));
     if (this.#last !== undefined) {
       // A jump to another level is no noise.
-      this.#noise += NOISE_RATE * (Math.min(Math.abs(x - this.#last), width) - this.#noise);
+      const most = Math.max(width, PLATEAU_NOISE * this.#noise);
+      this.#noise += NOISE_RATE * (Math.min(Math.abs(x - this.#last), most) - this.#noise);
     }
     this.#last = x;
     if (open === undefined || timeMs <= open.lastMs) {
@@ -162,6 +168,10 @@ export class StateFinder {
   #widthAt = (magnitude: number): number =>
     this.kind === 'level' ? LEVEL_WIDTH : PLATEAU_SHARE * Math.max(this.#top, magnitude);
 
+  get #margin(): number {
+    return Math.max(MARGIN_SHARE * this.#top, MARGIN_NOISE * this.#noise);
+  }
+
   #close({ fromMs, lastMs, count, mean }: Open): boolean {
     const durationMs = lastMs - fromMs;
     if (durationMs < LEAST_PLATEAU_MS || count < LEAST_PLATEAU_VALUES) return false;
@@ -178,7 +188,7 @@ export class StateFinder {
   }
 
   #findStopped(): void {
-    const groups = grouped(this.#plateaus, LEVEL_GAP).filter(isCertain);
+    const groups = certain(grouped(this.#plateaus, LEVEL_GAP), this.#plateaus);
     const [quiet, loud] = groups;
     if (this.#stoppedBelow !== undefined || groups.length !== 2) return;
     const edge = Math.exp((quiet!.at(-1)!.level + loud![0]!.level) / 2);
@@ -188,18 +198,21 @@ export class StateFinder {
 
   #findLevels(): void {
     const top = this.#top;
-    const groups = grouped(this.#plateaus, GAP_SHARE * top);
+    const margin = this.#margin;
     const isStopped = (group: readonly Plateau[]) =>
       Math.abs(group[group.length >> 1]!.level) < STOPPED_SHARE * top;
-    const stopped = groups.find((group) => isStopped(group) && isCertain(group));
-    const running = groups
-      .filter((group) => !isStopped(group))
-      .flatMap(cut)
-      .filter(isCertain);
+    const all = grouped(this.#plateaus, 2 * margin).flatMap((group) =>
+      isStopped(group) ? [group] : cut(group),
+    );
+    const groups = certain(all, this.#plateaus);
+    const stopped = groups.find(isStopped);
+    const longest = longestOf(all.filter((group) => !isStopped(group)));
+    // Where it ran longest and never came back to, it left for good: what followed may be a fault that changes.
+    const running =
+      longest === undefined || groups.includes(longest) ? groups.filter((group) => !isStopped(group)) : [];
     // One level is no state among others: the machine runs, and that is all.
     if (this.#bins.length === 0 && running.length + (stopped === undefined ? 0 : 1) < 2) return;
-    if (stopped !== undefined) this.#stoppedBelow ??= Math.abs(stopped.at(-1)!.level) + MARGIN_SHARE * top;
-    const margin = MARGIN_SHARE * top;
+    if (stopped !== undefined) this.#stoppedBelow ??= Math.abs(stopped.at(-1)!.level) + margin;
     for (const group of running) {
       const level = meanOf(group);
       const from = group[0]!.level - margin;
@@ -249,10 +262,38 @@ function cut(group: readonly Plateau[]): Plateau[][] {
 const sumOf = (group: readonly Plateau[], of: (plateau: Plateau) => number): number =>
   group.reduce((sum, plateau) => sum + of(plateau), 0);
 
-const isCertain = (group: readonly Plateau[]): boolean =>
-  group.length >= LEAST_VISITS &&
-  sumOf(group, ({ durationMs }) => durationMs) >= LEAST_LEVEL_MS &&
-  sumOf(group, ({ count }) => count) >= LEAST_LEVEL_VALUES;
+/**
+ * Groups that are states: visited often and long enough. A visit ends when the machine stays at another level: one that
+ * is left for a moment, or wobbles, was not left. One far shorter than the others of its level was in passing.
+ * @param inOrder all plateaus in order of time
+ */
+function certain(groups: readonly Plateau[][], inOrder: readonly Plateau[]): Plateau[][] {
+  const groupOf = new Map(groups.flatMap((group) => group.map((plateau) => [plateau, group] as const)));
+  const visits = new Map<Plateau[], number[]>(groups.map((group) => [group, []]));
+  let last: number[] | undefined;
+  for (const plateau of inOrder) {
+    const lengths = visits.get(groupOf.get(plateau) ?? []);
+    if (lengths === undefined) continue;
+    if (lengths === last) lengths[lengths.length - 1]! += plateau.durationMs;
+    else lengths.push(plateau.durationMs);
+    last = lengths;
+  }
+  return groups.filter((group) => {
+    const lengths = visits.get(group)!;
+    const totalMs = lengths.reduce((sum, length) => sum + length, 0);
+    const least = (PASSING_SHARE * totalMs) / lengths.length;
+    return (
+      lengths.filter((length) => length >= least).length >= LEAST_VISITS &&
+      totalMs >= LEAST_LEVEL_MS &&
+      sumOf(group, ({ count }) => count) >= LEAST_LEVEL_VALUES
+    );
+  });
+}
+
+const longestOf = (groups: readonly Plateau[][]): Plateau[] | undefined => {
+  const lengths = groups.map((group) => sumOf(group, ({ durationMs }) => durationMs));
+  return groups[lengths.indexOf(Math.max(...lengths))];
+};
 
 const meanOf = (group: readonly Plateau[]): number =>
   sumOf(group, ({ level, count }) => level * count) / sumOf(group, ({ count }) => count);

@@ -22,6 +22,9 @@ const TELLING: readonly RegExp[] = [
   /(^|[-_])torque$/,
   /(^|[-_])load$/,
 ];
+/** What sounds alike and tells of an outcome, a defect or the surroundings, not of what the machine is asked to do. */
+const NO_DUTY =
+  /(^|[-_])(cooling|heating|heat|thermal|leakage|leak|residual|earth|ground|bearing-current|shaft-current|wind|sound|signal|reactive)([-_]|$)/;
 const WAVEFORMS: readonly string[] = ['acceleration', 'velocity'];
 const LEVEL = 'rms';
 const SILENT_LEAST_MS = 60_000;
@@ -184,6 +187,7 @@ export class MachineStates {
     const { quantity } = pointParts(point);
     if (feature !== undefined)
       return feature === LEVEL && WAVEFORMS.includes(quantity) ? TELLING.length : Number.POSITIVE_INFINITY;
+    if (NO_DUTY.test(quantity)) return Number.POSITIVE_INFINITY;
     const rank = TELLING.findIndex((pattern) => pattern.test(quantity));
     return rank < 0 ? Number.POSITIVE_INFINITY : rank;
   }

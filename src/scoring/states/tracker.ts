@@ -36,7 +36,7 @@ export interface MeasureState {
   readonly heldValue: number;
   /** Values that the newest is compared with, the oldest first. */
   readonly recent: readonly (readonly [timeMs: number, value: number])[];
-  /** Largest magnitude, slowly forgotten, and mean change from value to value while steady. */
+  /** Largest magnitude, slowly forgotten, and mean change from value to value. */
   readonly top: number;
   readonly noise: number;
 }
@@ -47,6 +47,8 @@ const CHANGE_SHARE = 0.025;
 const CHANGE_WITHIN_MS = 5_000;
 const CHANGE_NOISE = 8;
 const NOISE_RATE = 0.05;
+/** What is more than so many times the noise is a jump. */
+const NOISE_JUMP = 4;
 const TOP_RATE = 1e-4;
 const MOST_RECENT = 64;
 /** What moves for longer than this does not run up: it hunts, which is a way of running, and is judged as such. */
@@ -129,7 +131,6 @@ export function stepMeasure(
   const wasMoving = before.state.kind === 'run-up' || before.state.kind === 'run-down';
   // While the dwell time runs the value does not move any more: which way it went is what it was before.
   const transient = wasMoving && !isMoved ? before.state : moving;
-  const change = Math.abs(value - before.value);
   return {
     state: steady ? stateOfPlace(place) : transient,
     place,
@@ -140,8 +141,19 @@ export function stepMeasure(
     recent,
     top,
     ...(steady && !isFast ? {} : { movingMs }),
-    noise: steady ? before.noise + NOISE_RATE * (change - before.noise) : before.noise,
+    noise: noiseAfter(before, value, Math.max(CHANGE_SHARE * top, NOISE_JUMP * before.noise)),
   };
+}
+
+/**
+ * Mean change from value to value, without what is a ramp: the second difference of a ramp is 0, that of noise is the
+ * square root of 3 times the first. A jump counts as at most `most`.
+ */
+function noiseAfter({ noise, recent }: MeasureState, value: number, most: number): number {
+  const [before, last] = recent.slice(-2);
+  if (before === undefined || last === undefined) return noise;
+  const second = Math.abs(value - 2 * last[1] + before[1]) / Math.sqrt(3);
+  return noise + NOISE_RATE * (Math.min(second, most) - noise);
 }
 
 /** Whether a state that holds is that of a place: it goes on holding. */

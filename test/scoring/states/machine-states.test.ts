@@ -114,6 +114,66 @@ describe('states that are found', () => {
     expect(states.names).toEqual(['speed-980', 'speed-1480']);
   });
 
+  const currentAt = (states: MachineStates, timeMs: number, value: number, point = 'pump-1.motor.current') =>
+    states.observe({ point, unit: 'A', value, timeMs });
+
+  it('none where a fault comes once, stays, and wobbles', () => {
+    const states = found();
+    const random = seededRandom(5);
+    for (let s = 0; s < 7_200; s++) {
+      // After an hour the pump takes a fifth less; in three minutes it takes something else for 10 s, all the time.
+      const level = s % 180 < 10 ? 9 : s < 3_600 ? 10 : 8;
+      currentAt(states, s * 1000, level * (1 + 0.004 * gaussian(random)));
+    }
+    expect(states.isKnown).toBe(false);
+  });
+
+  it('none where a machine leaves for good where it ran, and changes between levels then', () => {
+    const states = found();
+    let timeMs = 0;
+    for (const [level, minutes] of [[10, 120], ...Array.from({ length: 12 }, (_, i) => [i % 2 ? 8 : 6, 6])])
+      for (let s = 0; s < minutes! * 60; s++, timeMs += 1000) currentAt(states, timeMs, level!);
+    expect(states.isKnown).toBe(false);
+    // It was the duty after all: it goes on for longer than what went before.
+    for (let i = 0; i < 24; i++)
+      for (let s = 0; s < 600; s++, timeMs += 1000) currentAt(states, timeMs, i % 2 ? 8 : 6);
+    expect(states.names).toEqual(['current-6', 'current-8']);
+  });
+
+  it('none from what a machine gives off or what ails it', () => {
+    for (const quantity of ['cooling-power', 'leakage-current', 'wind-speed']) {
+      const states = found();
+      for (const [timeMs, value] of shifts(6, [0, 980, 1480]))
+        currentAt(states, timeMs, value, `pump-1.cooler.${quantity}`);
+      expect(states.isKnown).toBe(false);
+    }
+  });
+
+  it('from a noisy current where single values tell its levels apart, and held there', () => {
+    const states = found();
+    const random = seededRandom(6);
+    let moving = 0;
+    let late = 0;
+    for (const [timeMs, level] of shifts(24, [1.2, 2.2])) {
+      currentAt(states, timeMs, level + 0.1 * gaussian(random));
+      if (timeMs < 12 * 300_000) continue;
+      late++;
+      const { kind } = states.over(timeMs, timeMs)!;
+      if (kind !== 'steady') moving++;
+    }
+    expect(states.names).toHaveLength(2);
+    // The dwell time after each of the changes, and what the finest noise takes out of a bin.
+    expect(moving / late).toBeLessThan(0.1);
+  });
+
+  it('none from a current whose noise hides its levels', () => {
+    const states = found();
+    const random = seededRandom(7);
+    for (const [timeMs, level] of shifts(24, [1.2, 1.5]))
+      currentAt(states, timeMs, level + 0.25 * gaussian(random));
+    expect(states.isKnown).toBe(false);
+  });
+
   it('a speed that is steady, or drifts, is one state', () => {
     for (const drift of [0, 0.1]) {
       const states = found();

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { gaussian, seededRandom } from '#sm/base/random.js';
 import { RUN_DOWN, RUN_UP, STOPPED, UNSEEN } from '#sm/scoring/states/state.js';
 import { type MeasureRule, type MeasureState, placeOf, stepMeasure } from '#sm/scoring/states/tracker.js';
 
@@ -24,6 +25,19 @@ const names = (all: readonly MeasureState[]) => all.map(({ state }) => state.nam
 const times = <T>(count: number, of: (i: number) => T) => Array.from({ length: count }, (_, i) => of(i));
 
 describe('the state that a measure tells', () => {
+  it('a noisy measure is steady from when its noise is known', () => {
+    const random = seededRandom(3);
+    const rule: MeasureRule = { stoppedBelow: 0.2, bins: [], hysteresis: 0.05, dwellMs: 5_000 };
+    const all = states(
+      rule,
+      times(600, () => 2 + 0.3 * gaussian(random)),
+    );
+    expect(all.slice(60).filter(({ state }) => state.kind !== 'steady').length).toBeLessThan(6);
+    // A run-down to half of it is still one.
+    const later = states(rule, [...times(600, () => 2 + 0.01 * gaussian(random)), 1.8, 1.6, 1.4, 1.2, 1]);
+    expect(later.at(-1)!.state).toEqual(RUN_DOWN);
+  });
+
   it('goes from standing still by a run-up to a bin, and by a run-down to another', () => {
     const values = [
       ...times(10, () => 0),
