@@ -1,5 +1,6 @@
 import type { Diagnosis } from '../diagnosis/diagnose.js';
 import type { FeatureVector } from '../features/spec.js';
+import type { Score } from '../scoring/score.js';
 import { pointParts } from '../signals/point.js';
 import type { Quality, QualityReason } from '../signals/quality.js';
 import type { Reading } from '../signals/reading.js';
@@ -14,7 +15,8 @@ interface Entry {
   value: number | undefined;
   timeMs: number;
   score: number | undefined;
-  label: string | undefined;
+  /** What a classification or a forecast says besides its score. */
+  said: Pick<PointView, 'label' | 'probabilities' | 'expected' | 'lower' | 'upper'>;
   threshold: number | undefined;
   state: string | undefined;
   unjudged: string | undefined;
@@ -84,12 +86,12 @@ export class PointBoard {
   points(): PointView[] {
     return [...this.#entries]
       .sort(([a], [b]) => a.localeCompare(b))
-      .map(([point, entry]) => ({ point, ...entry }));
+      .map(([point, entry]) => viewOf(point, entry));
   }
 
   point(point: string): PointView | undefined {
     const entry = this.#entries.get(point);
-    return entry === undefined ? undefined : { point, ...entry };
+    return entry === undefined ? undefined : viewOf(point, entry);
   }
 
   features(point: string, timeMs: number, features: FeatureVector, unit: string): void {
@@ -106,7 +108,7 @@ export class PointBoard {
     if (entry === undefined) return;
     entry.timeMs = Math.max(entry.timeMs, timeMs);
     entry.score = worst?.score;
-    entry.label = worst?.label;
+    entry.said = worst === undefined ? {} : saidBy(worst);
     entry.threshold = worst?.threshold;
     entry.state = state?.name;
     entry.unjudged = unjudged;
@@ -143,7 +145,7 @@ export class PointBoard {
         value: undefined,
         timeMs: Number.NEGATIVE_INFINITY,
         score: undefined,
-        label: undefined,
+        said: {},
         threshold: undefined,
         state: undefined,
         unjudged: undefined,
@@ -157,6 +159,16 @@ export class PointBoard {
     return entry;
   }
 }
+
+const viewOf = (point: string, { said, ...entry }: Entry): PointView => ({ point, ...entry, ...said });
+
+const saidBy = ({ label, probabilities, expected, lower, upper }: Score): Entry['said'] => ({
+  label,
+  probabilities,
+  expected,
+  lower,
+  upper,
+});
 
 function worstHealth(points: readonly PointView[]): number | undefined {
   const healths = points.flatMap(({ score, threshold }) =>

@@ -52,6 +52,12 @@ export interface PointView {
   readonly score: number | undefined;
   /** Most probable label, where a classification scores the point. */
   readonly label?: string | undefined;
+  /** Every label with its probability. */
+  readonly probabilities?: Readonly<Record<string, number>> | undefined;
+  /** Where a forecast scores the point: what was expected of the newest window, and the interval around it. */
+  readonly expected?: number | undefined;
+  readonly lower?: number | undefined;
+  readonly upper?: number | undefined;
   readonly threshold: number | undefined;
   /** Operating state of the machine when it was last judged, where it has more than one. */
   readonly state?: string | undefined;

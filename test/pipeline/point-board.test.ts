@@ -49,6 +49,18 @@ describe('the board of points', () => {
     expect(board.machines(classOf)[0]!.points[0]!.value).toBe(42);
   });
 
+  it('shows what a classification or a forecast said last, and no longer than it holds', () => {
+    const board = new PointBoard();
+    const probabilities = { normal: 0.2, inner: 0.8 };
+    board.assessed('m.t', 1, { scores: [], worst: { ...score(0.8, 0.5), label: 'inner', probabilities } });
+    expect(board.point('m.t')).toMatchObject({ score: 0.8, label: 'inner', probabilities });
+    board.assessed('m.t', 2, { scores: [], worst: { ...score(1), expected: 3, lower: 2, upper: 4 } });
+    expect(board.point('m.t')).toMatchObject({ expected: 3, lower: 2, upper: 4 });
+    expect(board.point('m.t')!.label).toBeUndefined();
+    board.assessed('m.t', 3, { scores: [], worst: undefined, unjudged: 'not judged: stopped' });
+    expect(board.point('m.t')!.expected).toBeUndefined();
+  });
+
   it('shows the level of a waveform, its score and its verdict', () => {
     const board = new PointBoard();
     board.features('m.de.acceleration', 7, { rms: 0.13, peak: 1 }, 'g');
