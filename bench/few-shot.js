@@ -4,6 +4,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { medianOf } from '#sm/base/median.js';
+import { conclusive, speaksAgainst } from '#sm/pipeline/cases/physical-voice.js';
 import { sightOf } from '#sm/pipeline/evaluation/populations.js';
 import { MachineRegistry } from '#sm/pipeline/machines.js';
 import { RecordingAnalysis } from '#sm/pipeline/recording-windows.js';
@@ -20,8 +21,8 @@ async function recordings(folder) {
   const found = [];
   for await (const recording of set.recordings()) {
     if (recording.sampleRateHz !== 12_000 || !recording.point.includes('.de.')) continue;
-    const { file, label, windows } = await sightOf(recording, analysis);
-    found.push({ file, label, windows });
+    const { file, label, windows, diagnosis } = await sightOf(recording, analysis);
+    found.push({ file, label, windows, physics: conclusive(diagnosis) });
   }
   analysis.close();
   return found;
@@ -55,17 +56,27 @@ function split(all, isTraining, withoutLabel) {
     const probabilities = classify(classifier, at);
     return classifier.labels[probabilities.indexOf(Math.max(...probabilities))];
   };
-  const named = tested.map((of) => ({ label: of.label, named: nameOf(z(of)) }));
+  const named = tested.map((of) => ({ label: of.label, physics: of.physics, named: nameOf(z(of)) }));
   const windows = tested.flatMap((of) =>
     of.windows.map((window) => ({ label: of.label, named: nameOf(applyScaler(scaler, window)) })),
   );
   const rightly = windows.filter((of) => of.named === of.label).length / windows.length;
   const known = named.filter((of) => of.named !== 'unknown');
+  // As the gateway tells it: physics has a say against a name.
+  const told = known.filter(
+    (of) =>
+      !speaksAgainst(
+        of.physics,
+        training.filter(({ label }) => label === of.named).map(({ physics }) => physics),
+      ),
+  );
   return {
     cases: training.length,
     tested: tested.length,
     named: known.length,
     right: known.filter((of) => of.named === of.label).length,
+    namedWithPhysics: told.length,
+    rightWithPhysics: told.filter((of) => of.named === of.label).length,
     windowsNamedRightly: Number(rightly.toFixed(3)),
     windowsUnknown: Number(
       (windows.filter((of) => of.named === 'unknown').length / windows.length).toFixed(3),

@@ -342,7 +342,7 @@ export class LivePipeline implements IntakeSink {
       seen(validation?.confirmed === true);
       if (validation?.first) {
         const reasons = await assessor.reasons(point, worst, features);
-        const known = await this.#deps.learning?.().known(point, features);
+        const known = await this.#deps.learning?.().known(point, features, diagnosis);
         const eventId = anomalies.confirm(
           { point, timeMs, score: worst, reasons, diagnosis, validation, known },
           correlationId,

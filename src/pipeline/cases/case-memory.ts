@@ -39,6 +39,8 @@ const EXAMPLES = 8;
 const MAX_EVENTS = 10_000;
 /** Of a true alarm without end only so much is taken, milliseconds. */
 const LONGEST_MS = 86_400_000;
+/** An anomaly comes before the alarm that it raises, milliseconds. */
+const BEFORE_MS = 60_000;
 
 /** What people called true alarms: each a case, kept for good, by which later anomalies are explained and named. */
 export class CaseMemory {
@@ -121,7 +123,8 @@ export class CaseMemory {
     const { machine } = pointParts(point);
     const label = labelOf(cause ?? '');
     const events = await this.#eventsOf(point);
-    const span = troublesOf(events, machine).labels.find(({ id }) => id === event.id);
+    const { labels, anomalies } = troublesOf(events, machine);
+    const span = labels.find(({ id }) => id === event.id);
     // Corrected: what was called true before is no case any more.
     const earlier = this.list().filter(
       (one) => one.alarm === alarm && one.id.startsWith(`${idOf(span?.fromMs ?? 0, alarm)}:`),
@@ -129,7 +132,16 @@ export class CaseMemory {
     for (const one of earlier) await this.forget(one.id);
     if (span === undefined || !correct || label === '') return;
     for (const of of await this.#pointsWithFeatures(point)) {
-      const record = await this.#recordOf(of, span, label, cause!);
+      const diagnosis = anomalies.findLast(
+        ({ point: at, timeMs, fault }) =>
+          at === of &&
+          timeMs >= span.fromMs - BEFORE_MS &&
+          timeMs <= span.toMs &&
+          fault !== undefined &&
+          fault !== 'normal' &&
+          fault !== 'unknown',
+      )?.fault;
+      const record = await this.#recordOf(of, span, label, cause!, diagnosis);
       if (record === undefined) continue;
       await this.#deps.store.write({ documents: [caseDocument(record)] });
       this.#cases.set(record.id, record);
@@ -143,6 +155,7 @@ export class CaseMemory {
     span: { alarm: string; by: string; fromMs: number; toMs: number },
     label: string,
     cause: string,
+    diagnosis: string | undefined,
   ): Promise<FaultRecord | undefined> {
     const { store, machines } = this.#deps;
     const toMs = Math.min(span.toMs, span.fromMs + LONGEST_MS);
@@ -156,6 +169,7 @@ export class CaseMemory {
       ...{ fromMs: span.fromMs, toMs, alarm: span.alarm, by: span.by },
       windows: rows.length,
       features: medianRow(rows),
+      ...(diagnosis === undefined ? {} : { diagnosis }),
       examples: Array.from({ length: Math.min(EXAMPLES, rows.length) }, (_, i) => ({
         ...rows[Math.floor((i * rows.length) / Math.min(EXAMPLES, rows.length))]!.features,
       })),

@@ -24,6 +24,8 @@ const caseSchema = z.object({
   /** Windows that it is the median of. */
   windows: z.number().int().positive(),
   features: vector,
+  /** The fault that physics named while it stood; missing where it named none. */
+  diagnosis: z.string().exactOptional(),
   /** Some of the windows, evenly chosen. */
   examples: z.array(vector).max(16).default([]),
 });

@@ -4,8 +4,9 @@ import type { Clock } from '../../base/clock.js';
 import { toErrorRecord } from '../../base/errors.js';
 import type { NewId } from '../../base/ids.js';
 import type { Logger } from '../../base/logger.js';
+import type { Diagnosis } from '../../diagnosis/diagnose.js';
 import type { FeatureVector } from '../../features/spec.js';
-import { LEAST_CASES, NORMAL_LABEL } from '../../scoring/learning/fault-classifier.js';
+import { LEAST_CASES, NORMAL_LABEL, UNKNOWN_LABEL } from '../../scoring/learning/fault-classifier.js';
 import type { ModelStore } from '../../scoring/model-store.js';
 import type { Scorer } from '../../scoring/scorer.js';
 import type { Store } from '../../storage/store.js';
@@ -16,6 +17,7 @@ import type { MachineRegistry } from '../machines.js';
 import { parseSignal, signalKey } from '../signal-document.js';
 import type { CaseMemory } from './case-memory.js';
 import type { KnownFault } from './nearest.js';
+import { conclusive, speaksAgainst } from './physical-voice.js';
 
 export interface FaultNamingDeps {
   readonly clock: Clock;
@@ -88,8 +90,11 @@ export class FaultNaming {
     await this.#working;
   }
 
-  /** What is known of what a point shows now; it never throws. */
-  async of(point: string, features: FeatureVector): Promise<KnownFault> {
+  /**
+   * What is known of what a point shows now; it never throws.
+   * @param diagnosis what physics says of it
+   */
+  async of(point: string, features: FeatureVector, diagnosis?: Diagnosis): Promise<KnownFault> {
     const nearest = this.#deps.cases().nearest(point, features);
     const model = this.#models.get(point);
     if (model === undefined) return nearest;
@@ -98,11 +103,23 @@ export class FaultNaming {
       const { label, probabilities } = score ?? {};
       if (label === undefined || probabilities === undefined || label === NORMAL_LABEL) return nearest;
       const probability = Number(probabilities[label]!.toPrecision(4));
-      return { ...nearest, classification: { label, probability, probabilities, model } };
+      const named = { label, probability, probabilities, model };
+      const physics = conclusive(diagnosis);
+      if (physics === undefined || !speaksAgainst(physics, this.#diagnosesOf(point, label)))
+        return { ...nearest, classification: named };
+      const contradicted = { label, diagnosis: physics };
+      return { ...nearest, classification: { ...named, label: UNKNOWN_LABEL, contradicted } };
     } catch (thrown) {
       this.#deps.logger.warn({ point, error: toErrorRecord(thrown) }, 'a fault could not be named');
       return nearest;
     }
+  }
+
+  /** What physics said at the cases of a name. */
+  #diagnosesOf(point: string, label: string): (string | undefined)[] {
+    const { machineClass, quantity } = this.#deps.machines.contextOf(point);
+    const cases = this.#deps.cases().of(machineClass, quantity);
+    return cases.filter((one) => one.label === label).map(({ diagnosis }) => diagnosis);
   }
 
   async #work(): Promise<void> {

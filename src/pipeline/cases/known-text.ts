@@ -22,6 +22,10 @@ export function knownSentence(known: KnownFault | undefined): string {
     const same = faulty?.label === classification.label ? like : '';
     return ` By the labelled cases it is ${classification.label} (${Math.round(100 * classification.probability)} %)${same}.`;
   }
+  if (classification?.contradicted !== undefined) {
+    const { label, diagnosis } = classification.contradicted;
+    return ` By its features it is like ${label}, but physics says ${diagnosis}, as at none of those cases: nobody has named it yet.`;
+  }
   if (classification?.label === UNKNOWN_LABEL) return ' It is like no labelled case.';
   return faulty === undefined ? '' : ` Of the labelled cases it is most like ${faulty.label}${like}.`;
 }

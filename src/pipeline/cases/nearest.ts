@@ -26,6 +26,8 @@ export interface KnownFault extends NearestCases {
     readonly probability: number;
     readonly probabilities: Readonly<Record<string, number>>;
     readonly model: string;
+    /** What the cases would have called it, and the fault that physics names instead, as at none of those cases. */
+    readonly contradicted?: { readonly label: string; readonly diagnosis: string };
   };
 }
 

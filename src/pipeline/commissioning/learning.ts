@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { AlarmEngine } from '../../alarms/engine.js';
 import type { Clock } from '../../base/clock.js';
 import type { GatewayConfig } from '../../config/schema.js';
+import type { Diagnosis } from '../../diagnosis/diagnose.js';
 import type { EventBus } from '../../events/bus.js';
 import type { FeatureVector } from '../../features/spec.js';
 import type { ModelStore } from '../../scoring/model-store.js';
@@ -110,8 +111,8 @@ export class Learning {
   }
 
   /** What is known of what a point shows now; it never throws. */
-  known(point: string, features: FeatureVector): Promise<KnownFault> {
-    return this.#naming.of(point, features);
+  known(point: string, features: FeatureVector, diagnosis?: Diagnosis): Promise<KnownFault> {
+    return this.#naming.of(point, features, diagnosis);
   }
 }
 
