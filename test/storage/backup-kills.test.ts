@@ -97,6 +97,11 @@ describe('a backup that is cut off', () => {
       await grow(48);
       let written = 0;
       const partial = join(form === 'plain' ? to : folder.folder, 'sm-edge-gateway.db.partial');
+      // Of runs that were killed in their last moments; and one of another gateway, which may still be at it.
+      const other = 'sm-edge-gateway-b-2026-01-01T00-00-00-000Z.db.gz.age.partial';
+      for (const ending of ['.db.json', '.db.gz.age.json', '.db.gz.age.partial'])
+        writeFileSync(join(to, `sm-edge-gateway-2026-01-01T00-00-00-000Z${ending}`), 'cut off');
+      writeFileSync(join(to, other), 'not ours');
       let whole = 0;
       for (let kill = 0; kill < kills; kill++) {
         const running = spawned(env);
@@ -122,7 +127,7 @@ describe('a backup that is cut off', () => {
       expect(code, stderr).toBe(0);
       const answer = JSON.parse(stdout);
       expect(answer.database.rows).toMatchObject({ readings: written, waveforms: 48 });
-      expect(readdirSync(to).sort()).toEqual([answer.file, `${answer.file}.json`]);
+      expect(readdirSync(to).sort()).toEqual([answer.file, `${answer.file}.json`, other]);
       expect(existsSync(partial)).toBe(false);
       if (kills < 10 && whole === 0) expect(answer.keptBytes).toBeGreaterThan(0);
       await folder.close();

@@ -62,7 +62,7 @@ export async function createBackup(options: BackupOptions): Promise<BackupResult
   });
   let encryptedPartial: string | undefined;
   try {
-    await removeLeftovers([to, dirname(database)], clock);
+    await removeLeftovers([to, dirname(database)], gatewayId, clock);
     const time = new Date(clock.nowMs()).toISOString();
     const stamp = time.replace(/[:.]/g, '-');
     const path = join(to, `sm-edge-${gatewayId}-${stamp}${isSecret ? ENCRYPTED_ENDING : PLAIN_ENDING}`);
@@ -194,14 +194,26 @@ export async function flush(path: string): Promise<void> {
   }
 }
 
-async function removeLeftovers(folders: readonly string[], clock: Clock): Promise<void> {
+/** Removes what runs that were cut off have left, but for what the next one goes on with. */
+async function removeLeftovers(folders: readonly string[], gatewayId: string, clock: Clock): Promise<void> {
   for (const folder of new Set(folders)) {
-    for (const name of await readdir(folder).catch(() => [])) {
-      if (!/^sm-edge-.*\.partial(\.digests|-journal|-wal|-shm)?$/.test(name)) continue;
+    const names = new Set(await readdir(folder).catch(() => []));
+    for (const name of names) {
       const file = join(folder, name);
-      if (clock.nowMs() - (await stat(file)).mtimeMs > PARTIAL_AGE_MS) await rm(file, { force: true });
+      const isOld = async () => clock.nowMs() - (await stat(file)).mtimeMs > PARTIAL_AGE_MS;
+      const isPart = /^sm-edge-.*\.partial(\.digests|-journal|-wal|-shm)?$/.test(name);
+      if (isUseless(name, names, gatewayId) || (isPart && (await isOld()))) await rm(file, { force: true });
     }
   }
+}
+
+/** Of this gateway: an encrypted file that is not whole, or a manifest whose backup was never named. */
+function isUseless(name: string, names: ReadonlySet<string>, gatewayId: string): boolean {
+  const prefix = `sm-edge-${gatewayId}-`;
+  if (!name.startsWith(prefix)) return false;
+  const [, ending] =
+    /^\d{4}-\d\d-\d\dT[\d-]+Z\.db(?:\.gz\.age)?(\.json|\.partial)$/.exec(name.slice(prefix.length)) ?? [];
+  return ending === PARTIAL || (ending === '.json' && !names.has(name.slice(0, -ending.length)));
 }
 
 async function removeOlder(folder: string, gatewayId: string, keep: number): Promise<void> {
