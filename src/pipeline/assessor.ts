@@ -6,7 +6,7 @@ import { type Combination, combineScores, ENSEMBLE, ModelPrecision } from '../sc
 import { attribute, explainBaseline, explainModel, type Reason } from '../scoring/explain.js';
 import type { ModelInput } from '../scoring/model-input.js';
 import type { StoredModel } from '../scoring/model-store.js';
-import type { Score } from '../scoring/score.js';
+import { type Score, withWhatWasSaid } from '../scoring/score.js';
 import { scorePoints } from '../scoring/score-points.js';
 import type { Scorer } from '../scoring/scorer.js';
 import {
@@ -372,7 +372,7 @@ function assessmentOf(
   );
   return {
     scores,
-    worst,
+    worst: worst && withWhatWasSaid(worst, scores),
     ...(state === undefined ? {} : { state }),
     ...(worst !== undefined || silent === undefined ? {} : { unjudged: silent }),
   };

@@ -35,6 +35,8 @@ export interface Score {
   readonly expected?: number;
   readonly lower?: number;
   readonly upper?: number;
+  /** Model that said the label or the forecast, where it is not the one of the score. */
+  readonly saidBy?: string;
 }
 
 /** What a classification or a forecast says besides its score; nothing for other models. */
@@ -44,16 +46,33 @@ export function besideScore({
   expected,
   lower,
   upper,
+  saidBy,
   members,
   leftOut,
-}: Score): Pick<Score, 'label' | 'probabilities' | 'expected' | 'lower' | 'upper' | 'members' | 'leftOut'> {
+}: Score): Pick<
+  Score,
+  'label' | 'probabilities' | 'expected' | 'lower' | 'upper' | 'saidBy' | 'members' | 'leftOut'
+> {
   return {
     ...(label === undefined ? {} : { label }),
     ...(probabilities === undefined ? {} : { probabilities }),
     ...(expected === undefined ? {} : { expected }),
     ...(lower === undefined ? {} : { lower }),
     ...(upper === undefined ? {} : { upper }),
+    ...(saidBy === undefined ? {} : { saidBy }),
     ...(members === undefined ? {} : { members }),
     ...(leftOut === undefined ? {} : { leftOut }),
   };
+}
+
+/**
+ * The worst score of a window, with what a classification or forecast said of it: where the baseline is the worse one,
+ * the label is wanted all the more.
+ */
+export function withWhatWasSaid(worst: Score, scores: readonly Score[]): Score {
+  if (worst.label !== undefined || worst.expected !== undefined) return worst;
+  const speaker = scores.find(({ label, expected }) => label !== undefined || expected !== undefined);
+  if (speaker === undefined) return worst;
+  const { members: _members, leftOut: _leftOut, ...said } = besideScore(speaker);
+  return { ...worst, ...said, saidBy: speaker.model };
 }
