@@ -88,7 +88,11 @@ describe.skipIf(!requireMlflow())('a real MLflow with basic authentication', { t
     ['a wrong password', { auth: { ...admin, password: 'wrong-secret' } }],
   ])('%s stays outside, the row stays here, the secret stays unsaid', async (_, access) => {
     const sync = await attempt({ trackingUri: server.uri, ...access });
-    expect(sync.status).toMatchObject({ state: 'degraded', pending: { backlog: 1 } });
+    // The registry may refuse before the row has been tried.
+    await vi.waitFor(
+      () => expect(sync.status).toMatchObject({ state: 'degraded', pending: { backlog: 1 } }),
+      PATIENCE,
+    );
     expect(sync.status.reason).toContain('401');
     expect(sync.status.reason).toContain('sync.mlflow.auth');
     expect(JSON.stringify(sync.status)).not.toContain('wrong-secret');
