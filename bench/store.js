@@ -217,6 +217,29 @@ const last = () =>
     return { points: points.length, sealedMs, withTailMs: await timed(25, () => store.lastReadings(points)) };
   });
 
+/** The same store, and how long its calls hold the thread that makes them until they return their promise. */
+function timedCalls(store) {
+  const durations = [];
+  const timed = new Proxy(store, {
+    get(target, name) {
+      const value = target[name];
+      if (typeof value !== 'function') return value;
+      return (...args) => {
+        const startMs = performance.now();
+        const answer = value.apply(target, args);
+        durations.push(performance.now() - startMs);
+        return answer;
+      };
+    },
+  });
+  const callMs = () => {
+    durations.sort((a, b) => a - b);
+    const at = (share) => round(durations[Math.floor(share * (durations.length - 1))], 3);
+    return { calls: durations.length, p50: at(0.5), p99: at(0.99), max: at(1) };
+  };
+  return { timed, callMs };
+}
+
 /** A gateway's load for a while, and the same without a store, which is what the load itself costs. */
 async function mainThread() {
   const nothing = { write: async () => undefined, save: async () => undefined };
@@ -228,8 +251,15 @@ async function mainThread() {
     // What is compiled in the first second is not what years look like.
     await steadyLoad(store, 5_000);
     const watched = watchMainThread();
-    const counts = await steadyLoad(store, LOAD_MS);
-    return { forS: LOAD_MS / 1000, ...counts, withStore: watched.stop(), withoutStore: alone };
+    const { timed, callMs } = timedCalls(store);
+    const counts = await steadyLoad(timed, LOAD_MS);
+    return {
+      forS: LOAD_MS / 1000,
+      ...counts,
+      callMs: callMs(),
+      withStore: watched.stop(),
+      withoutStore: alone,
+    };
   });
 }
 

@@ -20,7 +20,7 @@ const TICK_MS = 1;
 export function watchMainThread() {
   const delays = [];
   const collections = [];
-  let longestComputingMs = 0;
+  const computing = [];
   const observer = new PerformanceObserver((list) => {
     for (const { duration } of list.getEntries()) collections.push(duration);
   });
@@ -31,7 +31,8 @@ export function watchMainThread() {
     const now = performance.now();
     const cpu = threadCpuMs();
     delays.push(Math.max(0, now - last - TICK_MS));
-    if (cpu !== undefined) longestComputingMs = Math.max(longestComputingMs, cpu - lastCpu);
+    // The kernel brings its count up to date when the thread sleeps, so that of several turns may come at once.
+    if (cpu !== undefined) computing.push(Math.min(cpu - lastCpu, now - last));
     last = now;
     lastCpu = cpu;
   }, TICK_MS);
@@ -43,7 +44,10 @@ export function watchMainThread() {
       const at = (share) => round(delays[Math.floor(share * (delays.length - 1))]);
       return {
         delayMs: { p50: at(0.5), p99: at(0.99), max: at(1) },
-        longestComputingMs: round(longestComputingMs),
+        longestComputingMs: round(Math.max(0, ...computing)),
+        turns: delays.length,
+        turnsLateOver5Ms: delays.filter((ms) => ms > 5).length,
+        turnsComputingOver5Ms: computing.filter((ms) => ms > 5).length,
         longestCollectionMs: round(Math.max(0, ...collections)),
       };
     },
