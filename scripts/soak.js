@@ -1,6 +1,7 @@
 // Runs a soak: the same test as `npm test` runs, with a larger count, and prints its result as JSON.
 //   npm run soak -- torn --count 200
 //   npm run soak -- kill --count 200           kill -9 of the store; also clock, full, readonly and power
+//   npm run soak -- fsync --count 40           what a failed write costs, by a plain program
 //   npm run soak -- backup --count 200         kill -9 of sm-edge backup
 //   npm run soak -- kill-mqtt --count 200      kill -9 of the daemon behind a broker
 //   npm run soak -- modbus-frames --count 1000000
@@ -21,6 +22,7 @@ const SOAKS = {
   full: ['test/storage/kills.test.ts', 200, 'full:'],
   power: ['test/storage/kills.test.ts', 200, 'power:'],
   readonly: ['test/storage/kills.test.ts', 200, 'readonly:'],
+  fsync: ['test/storage/page-cache.test.ts', 40],
   backup: ['test/storage/backup-kills.test.ts', 200, 'goes on where it stopped'],
   'kill-mqtt': ['test/e2e/kill.test.ts', 200],
   'modbus-line': ['test/sources/modbus/rtu.test.ts', 100_000],
