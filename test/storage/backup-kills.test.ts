@@ -18,6 +18,7 @@ import { Stored } from '../support/stored.js';
 import { randomMoment } from './kills.js';
 
 const MIB = 2 ** 20;
+const canFail = await canFailDisks();
 const random = seededRandom(5);
 
 /** Noise, which nothing compresses: the file grows by about as much. */
@@ -168,7 +169,7 @@ describe('a backup that is cut off', () => {
     60_000,
   );
 
-  it.skipIf(!canFailDisks())(
+  it.skipIf(!canFail)(
     'goes on after the medium failed, and what is done is on it when the power goes',
     async () => {
       await grow(80);

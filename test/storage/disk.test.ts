@@ -13,7 +13,7 @@ import { canFailDisks, FailingDisk } from '../support/failing-disk.js';
 
 const MIB = 2 ** 20;
 const mountable = canMount();
-const canFail = canFailDisks();
+const canFail = await canFailDisks();
 
 describe('one budget over the data folder', () => {
   const usage = { database: 50 * MIB, other: 20 * MIB, setAside: 0, free: 900 * MIB, total: 2_000 * MIB };

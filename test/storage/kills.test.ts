@@ -10,7 +10,7 @@ import { soakCount, soakResult, soakTimeoutMs } from '../support/soak.js';
 import { KilledWriter, randomMoment } from './kills.js';
 
 const mountable = canMount();
-const canFail = canFailDisks();
+const canFail = await canFailDisks();
 const random = seededRandom(11);
 const moment = (mostMs: number) => randomMoment(random, mostMs);
 const NOTHING_LOST = {

@@ -12,7 +12,7 @@ const RECORD_BYTES = 4_120;
 const record = (index: number): Buffer => Buffer.alloc(RECORD_BYTES, `record ${index} `);
 
 /** `npm run soak -- fsync --count 40` also counts what is lost where the kernel is not made to forget. */
-describe.skipIf(!canFailDisks())('a file that is written again after a write has failed', () => {
+describe.skipIf(!(await canFailDisks()))('a file that is written again after a write has failed', () => {
   let disk: FailingDisk;
 
   beforeEach(async () => {

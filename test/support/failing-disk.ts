@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import {
   closeSync,
-  existsSync,
   fsyncSync,
   mkdirSync,
   mkdtempSync,
@@ -22,12 +21,17 @@ import { findProgram, optionalPeer, requirePeer } from './require.js';
 const PROGRAMS = ['nbdkit', 'nbdfuse', 'mkfs.ext4', 'e2fsck'];
 
 /** Can this user make a disk that fails when it is told to? Skips, saying so, where not. */
-export function canFailDisks(): boolean {
+export async function canFailDisks(): Promise<boolean> {
   if (!canMount()) return false;
-  if (!optionalPeer('/dev/fuse', existsSync('/dev/fuse'), 'load the kernel module fuse')) return false;
-  return PROGRAMS.every((name) =>
+  const programs = PROGRAMS.every((name) =>
     requirePeer(name, findProgram(name) !== undefined, 'scripts/test-servers.sh'),
   );
+  if (!programs) return false;
+  const fault = await FailingDisk.make(16).then(
+    (disk) => disk.remove(),
+    (thrown: Error) => thrown.message,
+  );
+  return optionalPeer('a disk by FUSE', fault === undefined, `run the tests where nbdfuse works (${fault})`);
 }
 
 /**
@@ -134,8 +138,12 @@ export class FailingDisk {
     const fails = ['pwrite', 'zero', 'trim'].map((call) => `error-${call}-rate=100%`);
     const medium = ['--filter=error', '--filter=cache', 'file', this.#image, 'cache=writeback'];
     const nbdkit = ['nbdkit', '-s', '-P', this.#pidFile, ...medium, ...fails, `error-file=${this.#bad}`];
-    this.#server = spawn(findProgram('nbdfuse')!, [this.#disk, '--command', ...nbdkit], { stdio: 'ignore' });
-    await eventually('the disk is plugged in', () => statSync(this.#disk).size > 0 || undefined);
+    const server = spawn(findProgram('nbdfuse')!, [this.#disk, '--command', ...nbdkit], { stdio: 'ignore' });
+    this.#server = server;
+    await eventually('the disk is plugged in', () => {
+      if (server.exitCode !== null) throw new Error(`nbdfuse ended with ${server.exitCode}`);
+      return statSync(this.#disk).size > 0 || undefined;
+    });
   }
 
   async #unplug(): Promise<void> {
