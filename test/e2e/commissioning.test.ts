@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { OWN_DATA_TERMS } from '#sm/pipeline/commissioning/model-name.js';
 import { linearModel, manifestOf, writeModel } from '../scoring/support.js';
-import { eventually } from '../support/daemon.js';
+import { eventually, LEAST_PRIORITY_MS } from '../support/daemon.js';
 import { startGateway } from '../support/gateway.js';
 import { PostedMachine } from '../support/machine-signal.js';
 
@@ -55,72 +55,84 @@ const act = (one: Started, action: string, payload: object = {}) =>
 const recordOf = async (one: Started) => (await ask(one, 'GET', 'commissioning')).body.commissioning[0];
 
 const stateIs = (one: Started, state: string) =>
-  eventually(`the point is ${state}`, async () => {
-    const record = await recordOf(one);
-    return record?.state === state ? record : undefined;
-  });
+  eventually(
+    `the point is ${state}`,
+    async () => {
+      const record = await recordOf(one);
+      return record?.state === state ? record : undefined;
+    },
+    LEAST_PRIORITY_MS,
+  );
 
 describe('commissioning', () => {
-  it('learns a running machine over a restart, uses the model, and goes back when asked', async () => {
-    const machine = new PostedMachine(POINT, Date.now() - 3_600_000);
-    let one = await start();
-    expect((await act(one, 'start')).status).toBe(404);
-    await machine.run(one, 2);
-    const begun = await act(one, 'start', { healthy: '90s' });
-    expect(begun.body.commissioning).toMatchObject([{ point: POINT, state: 'collecting', neededS: 90 }]);
-    expect((await act(one, 'start')).status).toBe(409);
-    await machine.run(one, 40);
-    await stop();
+  it(
+    'learns a running machine over a restart, uses the model, and goes back when asked',
+    async () => {
+      const machine = new PostedMachine(POINT, Date.now() - 3_600_000);
+      let one = await start();
+      expect((await act(one, 'start')).status).toBe(404);
+      await machine.run(one, 2);
+      const begun = await act(one, 'start', { healthy: '90s' });
+      expect(begun.body.commissioning).toMatchObject([{ point: POINT, state: 'collecting', neededS: 90 }]);
+      expect((await act(one, 'start')).status).toBe(409);
+      await machine.run(one, 40);
+      await stop();
 
-    // What years of learning anew have left.
-    const old = join(folder!, 'models', FAULTS);
-    for (let version = 1; version <= 8; version++) await writeOldVersion(old, String(version));
-    one = await start();
-    expect(readdirSync(old).sort()).toEqual(['4', '5', '6', '7', '8']);
-    const kept = await recordOf(one);
-    expect(kept).toMatchObject({ state: 'collecting', by: 'anna' });
-    expect(kept.healthyS).toBeGreaterThan(20);
-    for (let turn = 0; (await recordOf(one)).state === 'collecting' && turn < 40; turn++)
-      await machine.run(one, 10);
-    const learned = await stateIs(one, 'in-use');
-    expect(learned).toMatchObject({ model: { name: MODEL, version: '1' }, former: null, progress: 1 });
+      // What years of learning anew have left.
+      const old = join(folder!, 'models', FAULTS);
+      for (let version = 1; version <= 8; version++) await writeOldVersion(old, String(version));
+      one = await start();
+      expect(readdirSync(old).sort()).toEqual(['4', '5', '6', '7', '8']);
+      const kept = await recordOf(one);
+      expect(kept).toMatchObject({ state: 'collecting', by: 'anna' });
+      expect(kept.healthyS).toBeGreaterThan(20);
+      for (let turn = 0; (await recordOf(one)).state === 'collecting' && turn < 40; turn++)
+        await machine.run(one, 10);
+      const learned = await stateIs(one, 'in-use');
+      expect(learned).toMatchObject({ model: { name: MODEL, version: '1' }, former: null, progress: 1 });
 
-    await machine.run(one, 3);
-    const told = (await ask(one, 'GET', 'events?type=RetrainCompleted')).body.events;
-    expect(told).toMatchObject([{ payload: { model: MODEL, version: '1', point: POINT, replaced: null } }]);
-    const back = await act(one, 'rollback', { note: 'wrong day' });
-    expect(back.body.commissioning).toMatchObject([{ state: 'stopped', model: null }]);
-    await machine.run(one, 3);
-    await stop();
+      await machine.run(one, 3);
+      const told = (await ask(one, 'GET', 'events?type=RetrainCompleted')).body.events;
+      expect(told).toMatchObject([{ payload: { model: MODEL, version: '1', point: POINT, replaced: null } }]);
+      const back = await act(one, 'rollback', { note: 'wrong day' });
+      expect(back.body.commissioning).toMatchObject([{ state: 'stopped', model: null }]);
+      await machine.run(one, 3);
+      await stop();
 
-    one = await start();
-    await one.stopAndRead(async (store) => {
-      running = undefined;
-      const scores = await store.scores(POINT, 0, Date.now() + 3_600_000, 10_000);
-      const byModel = scores.filter(({ model }) => model === MODEL);
-      expect(byModel.length).toBeGreaterThan(0);
-      expect(byModel.at(-1)!.timeMs).toBeLessThan(scores.at(-1)!.timeMs);
-      // The healthy machine stays below the limit of its own model.
-      expect(byModel.filter(({ anomalous }) => anomalous)).toEqual([]);
-    });
-  }, 120_000);
+      one = await start();
+      await one.stopAndRead(async (store) => {
+        running = undefined;
+        const scores = await store.scores(POINT, 0, Date.now() + 3_600_000, 10_000);
+        const byModel = scores.filter(({ model }) => model === MODEL);
+        expect(byModel.length).toBeGreaterThan(0);
+        expect(byModel.at(-1)!.timeMs).toBeLessThan(scores.at(-1)!.timeMs);
+        // The healthy machine stays below the limit of its own model.
+        expect(byModel.filter(({ anomalous }) => anomalous)).toEqual([]);
+      });
+    },
+    2 * LEAST_PRIORITY_MS + 60_000,
+  );
 
-  it('a machine over its limit of ISO 20816-3 waits for a person', async () => {
-    const machine = new PostedMachine(POINT, Date.now() - 3_600_000);
-    machine.level = 20;
-    const one = await start({
-      machines: [{ id: 'pump-1', class: 'pump', nameplate: { powerKw: 37, mounting: 'rigid' } }],
-      commissioning: { learn: [{ for: { class: 'pump' }, healthy: '24h' }] },
-    });
-    await machine.run(one, 2);
-    expect(await stateIs(one, 'collecting')).toMatchObject({ by: 'config', neededS: 86_400 });
-    await machine.run(one, 45);
-    const held = await stateIs(one, 'held');
-    expect(held.message).toContain('zone D of ISO 20816-3');
-    const asked = (await ask(one, 'GET', 'events?type=HumanDecisionRequested')).body.events;
-    expect(asked).toHaveLength(1);
-    const accepted = await act(one, 'accept', { note: 'a crusher' });
-    expect(accepted.body.commissioning).toMatchObject([{ state: 'collecting', vouchedBy: 'anna' }]);
-    expect((await act(one, 'stop')).body.commissioning).toMatchObject([{ state: 'stopped' }]);
-  }, 60_000);
+  it(
+    'a machine over its limit of ISO 20816-3 waits for a person',
+    async () => {
+      const machine = new PostedMachine(POINT, Date.now() - 3_600_000);
+      machine.level = 20;
+      const one = await start({
+        machines: [{ id: 'pump-1', class: 'pump', nameplate: { powerKw: 37, mounting: 'rigid' } }],
+        commissioning: { learn: [{ for: { class: 'pump' }, healthy: '24h' }] },
+      });
+      await machine.run(one, 2);
+      expect(await stateIs(one, 'collecting')).toMatchObject({ by: 'config', neededS: 86_400 });
+      await machine.run(one, 45);
+      const held = await stateIs(one, 'held');
+      expect(held.message).toContain('zone D of ISO 20816-3');
+      const asked = (await ask(one, 'GET', 'events?type=HumanDecisionRequested')).body.events;
+      expect(asked).toHaveLength(1);
+      const accepted = await act(one, 'accept', { note: 'a crusher' });
+      expect(accepted.body.commissioning).toMatchObject([{ state: 'collecting', vouchedBy: 'anna' }]);
+      expect((await act(one, 'stop')).body.commissioning).toMatchObject([{ state: 'stopped' }]);
+    },
+    LEAST_PRIORITY_MS + 60_000,
+  );
 });
