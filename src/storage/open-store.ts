@@ -22,29 +22,57 @@ export interface ReplaceRequest {
   readonly finding: string;
 }
 
+/** What works on an open file. */
+function partsOf(db: SqliteDatabase) {
+  const chunks = new ChunkStore(db);
+  return {
+    chunks,
+    salvage: new SalvageWork(db),
+    writer: new Writer(db, chunks),
+    reader: new Reader(db, chunks),
+    events: new EventReader(db),
+    checkpoints: new Checkpoints(db),
+  };
+}
+
 /** What the thread holds once the file is open. */
 export class OpenStore {
   readonly #path: string;
   readonly #lock;
   #db: SqliteDatabase;
-  #salvage: SalvageWork;
-  chunks: ChunkStore;
-  writer: Writer;
-  reader: Reader;
-  events: EventReader;
-  checkpoints: Checkpoints;
+  #parts;
 
   constructor({ path, stamp }: OpenRequest) {
     const { db, lock } = openDatabase(path, stamp);
-    this.#lock = lock;
     this.#path = path;
+    this.#lock = lock;
     this.#db = db;
-    this.#salvage = new SalvageWork(db);
-    this.chunks = new ChunkStore(db);
-    this.writer = new Writer(db, this.chunks);
-    this.reader = new Reader(db, this.chunks);
-    this.events = new EventReader(db);
-    this.checkpoints = new Checkpoints(db);
+    try {
+      this.#parts = partsOf(db);
+    } catch (thrown) {
+      this.#letGo();
+      throw thrown;
+    }
+  }
+
+  get chunks(): ChunkStore {
+    return this.#parts.chunks;
+  }
+
+  get writer(): Writer {
+    return this.#parts.writer;
+  }
+
+  get reader(): Reader {
+    return this.#parts.reader;
+  }
+
+  get events(): EventReader {
+    return this.#parts.events;
+  }
+
+  get checkpoints(): Checkpoints {
+    return this.#parts.checkpoints;
   }
 
   get isPartlyChecked(): boolean {
@@ -56,7 +84,7 @@ export class OpenStore {
   }
 
   salvageStep(): boolean {
-    return this.#salvage.step();
+    return this.#parts.salvage.step();
   }
 
   /**
@@ -64,21 +92,16 @@ export class OpenStore {
    * @throws what SQLite says of a disk that takes no new file; the store is closed then
    */
   replace({ stamp, finding }: ReplaceRequest): void {
-    this.#salvage.close();
+    this.#parts.salvage.close();
     this.#db.close();
     try {
       replaceDamaged(this.#path, stamp, finding);
       this.#db = openOrReplace(this.#path, stamp);
+      this.#parts = partsOf(this.#db);
     } catch (thrown) {
-      this.#lock.release();
+      this.#letGo();
       throw thrown;
     }
-    this.#salvage = new SalvageWork(this.#db);
-    this.chunks = new ChunkStore(this.#db);
-    this.writer = new Writer(this.#db, this.chunks);
-    this.reader = new Reader(this.#db, this.chunks);
-    this.events = new EventReader(this.#db);
-    this.checkpoints = new Checkpoints(this.#db);
   }
 
   useReserve(): void {
@@ -101,7 +124,7 @@ export class OpenStore {
 
   /** @param isTrusted false after a write has failed: then the log is left as it is, for the next opening to read */
   close(isTrusted: boolean): void {
-    this.#salvage.close();
+    this.#parts.salvage.close();
     let keeper: SqliteDatabase | undefined;
     try {
       // The last connection writes the log back and deletes it, unless it may not write. Without a log a database
@@ -113,9 +136,14 @@ export class OpenStore {
     } catch {
       // On a disk that takes nothing the log stays: the next start reads it.
     } finally {
-      this.#db.close();
+      this.#letGo();
       keeper?.close();
-      this.#lock.release();
     }
+  }
+
+  /** Or no later opening would get the folder. */
+  #letGo(): void {
+    this.#db.close();
+    this.#lock.release();
   }
 }

@@ -78,7 +78,10 @@ function inOurWords<H extends WorkerHandlers>(handlers: H): WorkerHandlers {
 /** Only receives, calls and answers: the SQL is in the writer, the reader and the retention. */
 const handlers = {
   open(request: OpenRequest) {
-    store ??= new OpenStore(request);
+    if (store === undefined) {
+      store = new OpenStore(request);
+      failure = undefined;
+    }
     return { isPartlyChecked: store.isPartlyChecked };
   },
   commit(batches: readonly WireBatch[]): CommitAnswer {

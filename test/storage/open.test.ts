@@ -27,6 +27,20 @@ describe('a database', () => {
     again.lock.release();
   });
 
+  it('that cannot be opened to the end lets its folder go, so that a later opening may succeed', async () => {
+    const folder = await StoreFolder.create();
+    const store = await folder.open();
+    const other = new SqliteDatabase(folder.file);
+    const made = other.prepare("SELECT sql FROM sqlite_schema WHERE name = 'tail'").pluck().get() as string;
+    other.exec('DROP TABLE tail');
+    for (let again = 0; again < 2; again++)
+      await expect(store.reopen()).rejects.toThrow('no such table: tail');
+    other.exec(made);
+    other.close();
+    await store.reopen();
+    expect(await store.points()).toEqual([]);
+  });
+
   it('of a newer program is refused and left as it is', async () => {
     const folder = await StoreFolder.create();
     const newer = new SqliteDatabase(folder.file);
