@@ -1,28 +1,14 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { GraphWriter } from '#sm/scoring/training/onnx-writer.js';
 import { manifestOf, writeModel } from '../scoring/support.js';
 import { eventually } from '../support/daemon.js';
-import { startGateway } from '../support/gateway.js';
 import { PostedMachine } from '../support/machine-signal.js';
-
-type Started = Awaited<ReturnType<typeof startGateway>>;
+import { get, oneGateway } from '../support/one-gateway.js';
 
 const POINT = 'pump-1.bearing-de.acceleration';
-
-let running: Started | undefined;
-let folder: string | undefined;
-afterEach(async () => {
-  await running?.stop(false);
-  running = undefined;
-  if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
-  folder = undefined;
-});
-
-const get = async (one: Started, path: string) =>
-  (await one.api.inject({ method: 'GET', url: `/api/v1/${path}` })).json();
 
 /** Logits of normal and loose: 0 and 20 (rms - 0.6). */
 function looseness(): Uint8Array {
@@ -35,7 +21,7 @@ function looseness(): Uint8Array {
 }
 
 it('a classification says its label and probabilities at the point, and in the event of an anomaly', async () => {
-  folder = mkdtempSync(join(tmpdir(), 'sm-edge-classified-'));
+  const folder = mkdtempSync(join(tmpdir(), 'sm-edge-classified-'));
   const model = looseness();
   const manifest = manifestOf(model, {
     name: 'looseness',
@@ -54,7 +40,7 @@ it('a classification says its label and probabilities at the point, and in the e
     golden: { vectors: [{ input: [0.6], output: [0.5, 0.5] }] },
   });
   await writeModel(join(folder, 'models', 'looseness', '1'), model, manifest);
-  const one = await startGateway(
+  const one = await oneGateway(
     {
       machines: [{ id: 'pump-1', class: 'pump' }],
       alarms: [{ id: 'odd', point: POINT, anomaly: true, priority: 'high' }],
@@ -62,7 +48,6 @@ it('a classification says its label and probabilities at the point, and in the e
     },
     folder,
   );
-  running = one;
   const machine = new PostedMachine(POINT, Date.now() - 3_600_000);
   await machine.run(one, 30);
   const healthy = await eventually('the point is classified', async () => {

@@ -1,13 +1,11 @@
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { OWN_DATA_TERMS } from '#sm/pipeline/commissioning/model-name.js';
 import { linearModel, manifestOf, writeModel } from '../scoring/support.js';
 import { eventually, LEAST_PRIORITY_MS } from '../support/daemon.js';
-import { startGateway } from '../support/gateway.js';
 import { PostedMachine } from '../support/machine-signal.js';
-
-type Started = Awaited<ReturnType<typeof startGateway>>;
+import { gatewayStopped, oneGateway, type Started, stopGateway } from '../support/one-gateway.js';
 
 const POINT = 'pump-1.bearing-de.acceleration';
 const MODEL = 'learned-pump-1-bearing-de-acceleration';
@@ -18,26 +16,6 @@ function writeOldVersion(dir: string, version: string): Promise<string> {
   const model = linearModel();
   const training = { data: 'cases', terms: OWN_DATA_TERMS, samples: 9 };
   return writeModel(join(dir, version), model, manifestOf(model, { name: FAULTS, version, training }));
-}
-
-let running: Started | undefined;
-let folder: string | undefined;
-afterEach(async () => {
-  await running?.stop(false);
-  running = undefined;
-  if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
-  folder = undefined;
-});
-
-async function start(config: Record<string, unknown> = {}): Promise<Started> {
-  running = await startGateway(config, folder);
-  folder = running.folder;
-  return running;
-}
-
-async function stop(): Promise<void> {
-  await running?.stop(false);
-  running = undefined;
 }
 
 async function ask(one: Started, method: 'GET' | 'POST', path: string, payload?: object) {
@@ -69,19 +47,19 @@ describe('commissioning', () => {
     'learns a running machine over a restart, uses the model, and goes back when asked',
     async () => {
       const machine = new PostedMachine(POINT, Date.now() - 3_600_000);
-      let one = await start();
+      let one = await oneGateway();
       expect((await act(one, 'start')).status).toBe(404);
       await machine.run(one, 2);
       const begun = await act(one, 'start', { healthy: '90s' });
       expect(begun.body.commissioning).toMatchObject([{ point: POINT, state: 'collecting', neededS: 90 }]);
       expect((await act(one, 'start')).status).toBe(409);
       await machine.run(one, 40);
-      await stop();
+      await stopGateway();
 
       // What years of learning anew have left.
-      const old = join(folder!, 'models', FAULTS);
+      const old = join(one.folder, 'models', FAULTS);
       for (let version = 1; version <= 8; version++) await writeOldVersion(old, String(version));
-      one = await start();
+      one = await oneGateway();
       expect(readdirSync(old).sort()).toEqual(['4', '5', '6', '7', '8']);
       const kept = await recordOf(one);
       expect(kept).toMatchObject({ state: 'collecting', by: 'anna' });
@@ -97,11 +75,11 @@ describe('commissioning', () => {
       const back = await act(one, 'rollback', { note: 'wrong day' });
       expect(back.body.commissioning).toMatchObject([{ state: 'stopped', model: null }]);
       await machine.run(one, 3);
-      await stop();
+      await stopGateway();
 
-      one = await start();
+      one = await oneGateway();
       await one.stopAndRead(async (store) => {
-        running = undefined;
+        gatewayStopped();
         const scores = await store.scores(POINT, 0, Date.now() + 3_600_000, 10_000);
         const byModel = scores.filter(({ model }) => model === MODEL);
         expect(byModel.length).toBeGreaterThan(0);
@@ -118,7 +96,7 @@ describe('commissioning', () => {
     async () => {
       const machine = new PostedMachine(POINT, Date.now() - 3_600_000);
       machine.level = 20;
-      const one = await start({
+      const one = await oneGateway({
         machines: [{ id: 'pump-1', class: 'pump', nameplate: { powerKw: 37, mounting: 'rigid' } }],
         commissioning: { learn: [{ for: { class: 'pump' }, healthy: '24h' }] },
       });

@@ -1,24 +1,10 @@
-import { rmSync } from 'node:fs';
-import { afterEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { eventually, LEAST_PRIORITY_MS } from '../support/daemon.js';
-import { startGateway } from '../support/gateway.js';
 import { PostedMachine } from '../support/machine-signal.js';
-
-type Started = Awaited<ReturnType<typeof startGateway>>;
+import { get, oneGateway, type Started } from '../support/one-gateway.js';
 
 const POINT = 'pump-1.bearing-de.acceleration';
 
-let running: Started | undefined;
-let folder: string | undefined;
-afterEach(async () => {
-  await running?.stop(false);
-  running = undefined;
-  if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
-  folder = undefined;
-});
-
-const get = async (one: Started, path: string) =>
-  (await one.api.inject({ method: 'GET', url: `/api/v1/${path}` })).json();
 const post = async (one: Started, path: string, payload: object) =>
   (await one.api.inject({ method: 'POST', url: `/api/v1/${path}`, payload })).statusCode;
 
@@ -39,13 +25,11 @@ it(
   'an anomaly is named by what a person called the ones before',
   async () => {
     const machine = new PostedMachine(POINT, Date.now() - 3_600_000);
-    const one = await startGateway({
+    const one = await oneGateway({
       machines: [{ id: 'pump-1', class: 'pump' }],
       alarms: [{ id: ALARM, point: POINT, anomaly: true, priority: 'high' }],
       models: { default: 'none' },
     });
-    running = one;
-    folder = one.folder;
     await machine.run(one, 2);
     expect(await post(one, `commissioning/${POINT}/start`, { by: 'anna', healthy: '80s' })).toBe(200);
     const state = async () => (await get(one, 'commissioning')).commissioning[0].state;

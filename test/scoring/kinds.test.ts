@@ -1,42 +1,33 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { systemClock } from '#sm/base/clock.js';
-import { Metrics } from '#sm/base/metrics.js';
 import { loadFft } from '#sm/features/fft.js';
 import { createLogMel } from '#sm/features/log-mel.js';
 import { compatibility } from '#sm/scoring/compatibility.js';
 import { attribute } from '#sm/scoring/explain.js';
 import { checkGolden } from '#sm/scoring/golden.js';
 import { parseManifest } from '#sm/scoring/manifest.js';
-import { ModelStore } from '#sm/scoring/model-store.js';
-import { Scorer } from '#sm/scoring/scorer.js';
+import type { ModelStore } from '#sm/scoring/model-store.js';
+import type { Quarantine } from '#sm/scoring/quarantine.js';
+import type { Scorer } from '#sm/scoring/scorer.js';
 import { GraphWriter } from '#sm/scoring/training/onnx-writer.js';
 import { tryModel } from '#sm/scoring/trial.js';
+import { type ModelBench, modelBench } from './model-bench.js';
 import { manifestOf, writeModel } from './support.js';
 
-let dir: string;
+/** What the quarantine does in a process of its own, without the half second that a process takes. */
+const quarantineHere: Quarantine = async (path, manifest) =>
+  checkGolden(manifest, await tryModel(path, manifest));
+
 let store: ModelStore;
 let scorer: Scorer;
+let bench: ModelBench | undefined;
 
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'sm-edge-kinds-'));
-  const metrics = new Metrics();
-  store = new ModelStore({
-    bundledDir: join(dir, 'none'),
-    localDir: join(dir, 'models'),
-    // What the quarantine does in a process of its own, without the half second that a process takes.
-    quarantine: async (path, manifest) => checkGolden(manifest, await tryModel(path, manifest)),
-    metrics,
-  });
-  await store.open();
-  scorer = new Scorer({ clock: systemClock, metrics, timeoutMs: 10_000 });
+  bench = await modelBench('kinds', quarantineHere);
+  ({ store, scorer } = bench);
 });
 
 afterEach(async () => {
-  await scorer.close();
-  await rm(dir, { recursive: true, force: true });
+  await bench?.remove();
 });
 
 /** Through everything that a model from outside goes through, the golden vectors too. */

@@ -1,15 +1,12 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '#sm/base/clock.js';
-import { Metrics } from '#sm/base/metrics.js';
 import { attribute } from '#sm/scoring/explain.js';
-import { ModelStore } from '#sm/scoring/model-store.js';
-import { quarantine } from '#sm/scoring/quarantine.js';
-import { Scorer } from '#sm/scoring/scorer.js';
+import type { ModelStore } from '#sm/scoring/model-store.js';
+import type { Scorer } from '#sm/scoring/scorer.js';
 import { requirePython, runPython } from '../support/venv.js';
+import { type ModelBench, modelBench } from './model-bench.js';
 
 /** Models as data scientists make them, each with the scores that its own library gives. */
 const SCRIPT = `
@@ -127,6 +124,7 @@ describe.skipIf(!ready)('models of the usual makers', () => {
   let folder: string;
   let store: ModelStore;
   let scorer: Scorer;
+  let bench: ModelBench | undefined;
   let told: {
     rows: number[][];
     models: Record<string, Told>;
@@ -135,22 +133,13 @@ describe.skipIf(!ready)('models of the usual makers', () => {
   };
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'sm-edge-makers-'));
-    const metrics = new Metrics();
-    store = new ModelStore({
-      bundledDir: join(folder, 'none'),
-      localDir: join(folder, 'models'),
-      quarantine: quarantine(systemClock),
-      metrics,
-    });
-    await store.open();
-    scorer = new Scorer({ clock: systemClock, metrics, timeoutMs: 30_000 });
+    bench = await modelBench('makers');
+    ({ dir: folder, store, scorer } = bench);
     told = JSON.parse(await runPython(['-c', SCRIPT], { cwd: folder, timeoutMs: 120_000 }));
   }, 150_000);
 
   afterAll(async () => {
-    await scorer?.close();
-    await rm(folder, { recursive: true, force: true });
+    await bench?.remove();
   });
 
   /** As the data scientist would send it: the file, and a manifest beside it. */

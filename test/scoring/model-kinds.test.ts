@@ -1,15 +1,12 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '#sm/base/clock.js';
-import { Metrics } from '#sm/base/metrics.js';
 import { outputWidthOf } from '#sm/scoring/manifest-output.js';
-import { ModelStore, type StoredModel } from '#sm/scoring/model-store.js';
-import { quarantine } from '#sm/scoring/quarantine.js';
+import type { ModelStore, StoredModel } from '#sm/scoring/model-store.js';
 import type { Score } from '#sm/scoring/score.js';
-import { Scorer } from '#sm/scoring/scorer.js';
+import type { Scorer } from '#sm/scoring/scorer.js';
 import { requirePython, runPython } from '../support/venv.js';
+import { type ModelBench, modelBench } from './model-bench.js';
 
 const PAGE = new URL('../../docs/model-kinds.md', import.meta.url);
 const MODELS = ['fault-forest', 'autoencoder', 'waveform-cnn', 'sound-cnn', 'rms-forecast'];
@@ -20,25 +17,17 @@ describe.skipIf(!requirePython('onnx', 'onnxruntime', 'skl2onnx', 'sklearn', 'li
     let dir: string;
     let store: ModelStore;
     let scorer: Scorer;
+    let bench: ModelBench | undefined;
 
     beforeAll(async () => {
-      dir = await mkdtemp(join(tmpdir(), 'sm-edge-model-kinds-'));
-      const metrics = new Metrics();
-      store = new ModelStore({
-        bundledDir: join(dir, 'none'),
-        localDir: join(dir, 'models'),
-        quarantine: quarantine(systemClock),
-        metrics,
-      });
-      await store.open();
-      scorer = new Scorer({ clock: systemClock, metrics, timeoutMs: 30_000 });
+      bench = await modelBench('model-kinds');
+      ({ dir, store, scorer } = bench);
       const blocks = [...(await readFile(PAGE, 'utf8')).matchAll(/```python\n(.*?)```/gs)];
       await runPython(['-c', blocks.map(([, code]) => code).join('\n')], { cwd: dir, timeoutMs: 120_000 });
     }, 150_000);
 
     afterAll(async () => {
-      await scorer?.close();
-      await rm(dir, { recursive: true, force: true });
+      await bench?.remove();
     });
 
     /** What the model says of one golden input, in the order of its golden output. */

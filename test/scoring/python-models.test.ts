@@ -1,34 +1,23 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { systemClock } from '#sm/base/clock.js';
-import { Metrics } from '#sm/base/metrics.js';
-import { ModelStore } from '#sm/scoring/model-store.js';
-import { quarantine } from '#sm/scoring/quarantine.js';
-import { Scorer } from '#sm/scoring/scorer.js';
+import type { ModelStore } from '#sm/scoring/model-store.js';
+import type { Scorer } from '#sm/scoring/scorer.js';
 import { requirePython, runPython } from '../support/venv.js';
+import { type ModelBench, modelBench } from './model-bench.js';
 
 let dir: string;
 let store: ModelStore;
 let scorer: Scorer;
+let bench: ModelBench | undefined;
 
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'sm-edge-python-'));
-  const metrics = new Metrics();
-  store = new ModelStore({
-    bundledDir: join(dir, 'none'),
-    localDir: join(dir, 'models'),
-    quarantine: quarantine(systemClock),
-    metrics,
-  });
-  await store.open();
-  scorer = new Scorer({ clock: systemClock, metrics });
+  bench = await modelBench('python');
+  ({ dir, store, scorer } = bench);
 });
 
 afterEach(async () => {
-  await scorer.close();
-  await rm(dir, { recursive: true, force: true });
+  await bench?.remove();
 });
 
 describe.skipIf(!requirePython('skl2onnx', 'sklearn', 'numpy'))('the example of docs/models.md', () => {

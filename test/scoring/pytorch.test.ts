@@ -1,17 +1,14 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '#sm/base/clock.js';
-import { Metrics } from '#sm/base/metrics.js';
 import type { ModelManifest } from '#sm/scoring/manifest.js';
 import { rawWidthOf } from '#sm/scoring/manifest-inputs.js';
 import type { ModelInput } from '#sm/scoring/model-input.js';
-import { ModelStore } from '#sm/scoring/model-store.js';
-import { quarantine } from '#sm/scoring/quarantine.js';
+import type { ModelStore } from '#sm/scoring/model-store.js';
 import type { Score } from '#sm/scoring/score.js';
-import { Scorer } from '#sm/scoring/scorer.js';
+import type { Scorer } from '#sm/scoring/scorer.js';
 import { optionalTorch, runPython, torchPython } from '../support/venv.js';
+import { type ModelBench, modelBench } from './model-bench.js';
 
 const PAGE = new URL('../../docs/pytorch.md', import.meta.url);
 const MORE = new URL('./pytorch-inputs.py', import.meta.url);
@@ -37,18 +34,11 @@ describe.skipIf(!optionalTorch()).each([
   let dir: string;
   let store: ModelStore;
   let scorer: Scorer;
+  let bench: ModelBench | undefined;
 
   beforeAll(async () => {
-    dir = await mkdtemp(join(tmpdir(), 'sm-edge-pytorch-'));
-    const metrics = new Metrics();
-    store = new ModelStore({
-      bundledDir: join(dir, 'none'),
-      localDir: join(dir, 'models'),
-      quarantine: quarantine(systemClock),
-      metrics,
-    });
-    await store.open();
-    scorer = new Scorer({ clock: systemClock, metrics, timeoutMs: 30_000 });
+    bench = await modelBench('pytorch');
+    ({ dir, store, scorer } = bench);
     const page = await readFile(PAGE, 'utf8');
     const examples = [...page.matchAll(/```python\n(.*?)```/gs)].map(([, code]) => code).join('\n');
     const chosen = dynamo ? examples : examples.replace('DYNAMO = True', 'DYNAMO = False');
@@ -62,8 +52,7 @@ describe.skipIf(!optionalTorch()).each([
   }, 260_000);
 
   afterAll(async () => {
-    await scorer?.close();
-    await rm(dir, { recursive: true, force: true });
+    await bench?.remove();
   });
 
   it.each(MODELS)('%s: every score is that of PyTorch within 1e-5', async (name) => {
