@@ -1,24 +1,16 @@
-import { AlarmEngine } from './alarms/engine.js';
 import type { Clock } from './base/clock.js';
-import { notReady, toErrorRecord } from './base/errors.js';
+import { notReady } from './base/errors.js';
 import { type HealthReport, overallState, type PartHealth } from './base/health.js';
 import { idGenerator, type NewId } from './base/ids.js';
 import type { Logger } from './base/logger.js';
 import { Metrics } from './base/metrics.js';
 import type { Random } from './base/random.js';
-import { saysSynchronised } from './base/system-time.js';
 import { PROGRAM_VERSION } from './base/version.js';
 import type { GatewayConfig } from './config/schema.js';
-import { EventBus } from './events/bus.js';
-import { EventCatalogue } from './events/catalogue.js';
 import type { GatewayEvent } from './events/event.js';
-import { AnalysisClient } from './pipeline/analysis/client.js';
-import { Announcer } from './pipeline/announcer.js';
-import { Anomalies } from './pipeline/anomalies.js';
-import { Learning } from './pipeline/commissioning/learning.js';
-import { type Desks, openDesks } from './pipeline/desks.js';
-import { Housekeeping } from './pipeline/housekeeping.js';
-import { LivePipeline } from './pipeline/live.js';
+import type { Desks } from './pipeline/desks.js';
+import { type GatewayParts, openGatewayParts } from './pipeline/gateway-parts.js';
+import type { Housekeeping } from './pipeline/housekeeping.js';
 import { healthPoint, MachineHealth } from './pipeline/machine-health.js';
 import { type MachineViewDeps, machineViews } from './pipeline/machine-views.js';
 import { MachineRegistry } from './pipeline/machines.js';
@@ -26,26 +18,14 @@ import { OperatingStates } from './pipeline/operating-states.js';
 import { PointBoard } from './pipeline/point-board.js';
 import { type WriteCommand, type WriteResult, writeOnCommand } from './pipeline/point-writes.js';
 import { Remotes } from './pipeline/remotes.js';
-import { openScoring, type ScoringParts } from './pipeline/scoring-parts.js';
 import type { GatewaySnapshot } from './pipeline/snapshot.js';
-import { SourceMemories } from './pipeline/source-memories.js';
-import { SourceSet } from './pipeline/source-set.js';
-import { StoreWatch } from './pipeline/store-watch.js';
-import { tellSourceChange, tellStoreChange } from './pipeline/tell-changes.js';
-import { learnedSeasons } from './pipeline/trends.js';
+import { tellStoreChange } from './pipeline/tell-changes.js';
 import type { IngestResult } from './sources/http/door.js';
 import { StoreHealth } from './storage/health.js';
-import { Store } from './storage/store.js';
 
 /*
- * The composition root: wires the parts, starts them from the store up, stops them from the sources down.
- *
- *   SourceSet ──► LivePipeline ──► Store                          one SQLite file, in the storage thread
- *                   │   ring ──► AnalysisClient                    features and diagnosis, in the analysis thread
- *                   │        ──► Assessor ──► Scorer               ONNX, in the scoring thread; baselines beside it
- *                   │        ──► AlarmEngine ──► Announcer ──► EventBus ──► subscribers (Remotes …)
- *                   └──────► PointBoard                            what is shown live
- *   Housekeeping: retention, baselines, integrity check            Remotes: MLflow, Sparkplug
+ * The life of the gateway: starts its parts from the store up, takes another config into force, stops the parts from
+ * the sources down. pipeline/gateway-parts.ts makes and connects them.
  */
 
 export interface GatewayOptions {
@@ -57,18 +37,7 @@ export interface GatewayOptions {
 }
 
 /** The parts, once they run. */
-interface Running extends ScoringParts {
-  readonly store: Store;
-  readonly bus: EventBus;
-  readonly announcer: Announcer;
-  readonly analysis: AnalysisClient;
-  readonly alarms: AlarmEngine;
-  readonly desks: Desks;
-  readonly pipeline: LivePipeline;
-  readonly sources: SourceSet;
-  readonly housekeeping: Housekeeping;
-  readonly watch: StoreWatch;
-  readonly memories: SourceMemories;
+interface Running extends GatewayParts {
   remotes: Remotes | undefined;
 }
 
@@ -122,7 +91,11 @@ export class Gateway {
   }
 
   async #start(): Promise<void> {
-    const running = await this.#assemble();
+    const parts = await openGatewayParts({
+      ...{ clock: this.#clock, random: this.#random, logger: this.#logger, metrics: this.metrics },
+      ...{ newId: this.#newId, config: this.#config, seen: this.#seen, storeHealth: this.#storeHealth },
+    });
+    const running: Running = { ...parts, remotes: undefined };
     this.#running = running;
     await this.#restore(running);
     running.housekeeping.start();
@@ -164,12 +137,12 @@ export class Gateway {
     return this.#reloading;
   }
 
-  /** Where people see alarms and events, and act on them. @throws SmEdgeError `NOT_READY` */
   /** Deletion by age, retention by the clock. @throws SmEdgeError `NOT_READY` */
   get housekeeping(): Housekeeping {
     return this.#parts().housekeeping;
   }
 
+  /** Where people see alarms and events, and act on them. @throws SmEdgeError `NOT_READY` */
   get desks(): Desks {
     return this.#parts().desks;
   }
@@ -230,119 +203,6 @@ export class Gateway {
   #parts(): Running {
     if (this.#running !== undefined) return this.#running;
     throw notReady();
-  }
-
-  async #assemble(): Promise<Running> {
-    const config = this.#config;
-    const clock = this.#clock;
-    const random = this.#random;
-    const { metrics } = this;
-    const logger = this.#logger;
-    const store = await Store.open({
-      folder: config.storage.path,
-      clock,
-      metrics,
-      onDisk: (error) => watch.disk(error),
-      onDamage: (finding) => {
-        logger.error({ finding }, 'the database is damaged');
-        watch.damageFound().catch((thrown) => {
-          logger.error({ error: toErrorRecord(thrown) }, 'the damage cannot be looked at now');
-        });
-      },
-    });
-    const watch = new StoreWatch({
-      clock,
-      logger: logger.child({ part: 'storage' }),
-      metrics,
-      store,
-      health: this.#storeHealth,
-      makeRoom: () => housekeeping.makeRoom(),
-    });
-    const bus = new EventBus({
-      gatewayId: config.gateway.id,
-      clock,
-      random,
-      newId: this.#newId,
-      logger: logger.child({ part: 'events' }),
-      metrics,
-      journal: store.journal,
-      catalogue: new EventCatalogue(),
-    });
-    const analysis = new AnalysisClient({ clock, metrics });
-    const scoring = await openScoring({
-      ...{ clock, logger, metrics, store },
-      folder: config.storage.path,
-      config: config.models,
-    });
-    const { assessor } = scoring;
-    const alarms = new AlarmEngine(config.alarms, {
-      metrics,
-      machineOf: (id) => this.#machines.factsOf(id),
-    });
-    const announcer = new Announcer({ bus, store, alarms, clock, random, newId: this.#newId });
-    const anomalies = new Anomalies({
-      ...{ metrics, logger, alarms, announcer },
-      onLabel: (point, right) => assessor.label(point, right),
-    });
-    const actors = { clock, logger, newId: this.#newId, announcer, alarms, anomalies, bus };
-    const pipeline = new LivePipeline({
-      ...actors,
-      logger: logger.child({ part: 'pipeline' }),
-      metrics,
-      store,
-      analysis,
-      assessor,
-      ...this.#seen,
-      config: config.analysis,
-      learning: () => learning,
-      seasons: await learnedSeasons(store),
-    });
-    const learning = new Learning({
-      ...actors,
-      ...scoring,
-      ...{ metrics, store, config, board: this.board, machines: this.#machines },
-      logger: logger.child({ part: 'learning' }),
-      diagnose: (point) => pipeline.diagnosisOf(point),
-    });
-    const desks = openDesks({ ...actors, journal: store.journal }, learning);
-    const memories = await SourceMemories.open(store, logger);
-    const sources = new SourceSet({
-      gatewayId: config.gateway.id,
-      clock,
-      random,
-      logger,
-      metrics,
-      sink: pipeline,
-      memoryOf: (id) => memories.of(id),
-      onChange: (...change) => tellSourceChange(change, logger, announcer, this.#newId),
-    });
-    const housekeeping = new Housekeeping({
-      clock,
-      logger: logger.child({ part: 'housekeeping' }),
-      metrics,
-      store,
-      assessor,
-      anomalies,
-      states: this.#seen.states,
-      config: config.storage,
-      watch,
-      isSynchronised: saysSynchronised,
-    });
-    return {
-      store,
-      bus,
-      announcer,
-      analysis,
-      ...scoring,
-      alarms,
-      desks,
-      pipeline,
-      sources,
-      housekeeping,
-      watch,
-      memories,
-      remotes: undefined,
-    };
   }
 
   /** What was known before the restart: models in use, alarm states, what is usual at each point. */
