@@ -17,14 +17,14 @@ import { Anomalies } from './anomalies.js';
 import { Learning } from './commissioning/learning.js';
 import { type Desks, openDesks } from './desks.js';
 import { Housekeeping } from './housekeeping.js';
-import { LivePipeline } from './live.js';
+import { LivePipeline } from './live/live.js';
+import { learnedSeasons } from './live/trends.js';
 import type { MachineViewDeps } from './machine-views.js';
 import { openScoring, type ScoringParts } from './scoring-parts.js';
 import { SourceMemories } from './source-memories.js';
 import { SourceSet } from './source-set.js';
 import { StoreWatch } from './store-watch.js';
 import { tellSourceChange } from './tell-changes.js';
-import { learnedSeasons } from './trends.js';
 
 /*
  * How the parts of the gateway hang together:

@@ -6,8 +6,8 @@ import type { Quality, QualityReason } from '../signals/quality.js';
 import type { Reading } from '../signals/reading.js';
 import type { SampleBlock } from '../signals/sample-block.js';
 import type { Assessment } from './assessor.js';
-import type { Channel } from './channel.js';
 import { healthIndex } from './health-index.js';
+import type { Channel } from './live/channel.js';
 import type { MachineView, PointView, WaveformView } from './snapshot.js';
 
 interface Entry {

@@ -1,7 +1,7 @@
-import { ruleFor, type TrendRule } from '../features/analysis-config.js';
-import { TrendWindow } from '../features/trend.js';
-import type { Reading } from '../signals/reading.js';
-import type { FeatureRow, Store, WriteBatch } from '../storage/store.js';
+import { ruleFor, type TrendRule } from '../../features/analysis-config.js';
+import { TrendWindow } from '../../features/trend.js';
+import type { Reading } from '../../signals/reading.js';
+import type { FeatureRow, Store, WriteBatch } from '../../storage/store.js';
 
 /** Points that are followed; further ones are not. 64 pieces of nine numbers each: 5 KiB a point. */
 const MAX_POINTS = 2_000;

@@ -1,5 +1,5 @@
-import type { MemberScore, Score } from '../scoring/score.js';
-import type { ScoreRow } from '../storage/store.js';
+import type { MemberScore, Score } from '../../scoring/score.js';
+import type { ScoreRow } from '../../storage/store.js';
 
 /** A score as it is stored. */
 export const scoreRow = (point: string, timeMs: number, score: Score, correlationId: string): ScoreRow => {

@@ -1,10 +1,10 @@
-import { toErrorRecord } from '../base/errors.js';
-import type { Logger } from '../base/logger.js';
-import type { AnalysisConfig } from '../features/analysis-config.js';
-import type { AnalysisSpec } from '../features/spec.js';
-import { RingBudget } from '../signals/ring-budget.js';
-import type { SampleRing } from '../signals/ring-buffer.js';
-import type { LiveMetrics } from './live-metrics.js';
+import { toErrorRecord } from '../../base/errors.js';
+import type { Logger } from '../../base/logger.js';
+import type { AnalysisConfig } from '../../features/analysis-config.js';
+import type { AnalysisSpec } from '../../features/spec.js';
+import { RingBudget } from '../../signals/ring-budget.js';
+import type { SampleRing } from '../../signals/ring-buffer.js';
+import type { LiveMetrics } from './metrics.js';
 
 /** The ring buffers of all points, within the memory that the config gives them. */
 export class PointRings {

@@ -1,7 +1,7 @@
-import type { Clock } from '../base/clock.js';
-import { withDeadline } from '../base/deadline.js';
-import { toErrorRecord } from '../base/errors.js';
-import type { Logger } from '../base/logger.js';
+import type { Clock } from '../../base/clock.js';
+import { withDeadline } from '../../base/deadline.js';
+import { toErrorRecord } from '../../base/errors.js';
+import type { Logger } from '../../base/logger.js';
 
 /** Work that nobody waits for until the end. */
 export class UnderWay {

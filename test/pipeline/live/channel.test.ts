@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { AnalysisSpec } from '#sm/features/spec.js';
-import { Channel } from '#sm/pipeline/channel.js';
+import { Channel } from '#sm/pipeline/live/channel.js';
 import { RingBudget } from '#sm/signals/ring-budget.js';
 import type { SampleBlock } from '#sm/signals/sample-block.js';
 

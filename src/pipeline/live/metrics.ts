@@ -1,5 +1,5 @@
-import type { Metrics } from '../base/metrics.js';
-import type { Reading } from '../signals/reading.js';
+import type { Metrics } from '../../base/metrics.js';
+import type { Reading } from '../../signals/reading.js';
 
 export type LiveMetrics = ReturnType<typeof liveMetrics>;
 

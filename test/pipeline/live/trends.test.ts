@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { analysisConfigSchema } from '#sm/features/analysis-config.js';
-import { SEASON_PREFIX, Trends } from '#sm/pipeline/trends.js';
+import { SEASON_PREFIX, Trends } from '#sm/pipeline/live/trends.js';
 import type { Reading } from '#sm/signals/reading.js';
 
 const POINT = 'pump-1.bearing-de.temperature';

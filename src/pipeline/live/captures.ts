@@ -1,7 +1,7 @@
-import { toSmEdgeError } from '../base/errors.js';
-import type { Metrics } from '../base/metrics.js';
-import { type CaptureCut, TriggerCapture } from '../signals/trigger-capture.js';
-import type { BlockRow, Store } from '../storage/store.js';
+import { toSmEdgeError } from '../../base/errors.js';
+import type { Metrics } from '../../base/metrics.js';
+import { type CaptureCut, TriggerCapture } from '../../signals/trigger-capture.js';
+import type { BlockRow, Store } from '../../storage/store.js';
 import type { Channel } from './channel.js';
 
 /** What set a capture off. */

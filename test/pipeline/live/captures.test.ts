@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Metrics } from '#sm/base/metrics.js';
-import { type CaptureCause, Captures } from '#sm/pipeline/captures.js';
-import { Channel } from '#sm/pipeline/channel.js';
+import { type CaptureCause, Captures } from '#sm/pipeline/live/captures.js';
+import { Channel } from '#sm/pipeline/live/channel.js';
 import { RingBudget } from '#sm/signals/ring-budget.js';
 import type { Store } from '#sm/storage/store.js';
-import { StoreFolder } from '../support/store.js';
+import { StoreFolder } from '../../support/store.js';
 
 const RATE = 1000;
 const POINT = 'pump-1.de.acceleration';

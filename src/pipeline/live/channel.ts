@@ -1,6 +1,6 @@
-import type { AnalysisSpec } from '../features/spec.js';
-import type { SampleRing } from '../signals/ring-buffer.js';
-import { blockDurationMs, type SampleBlock } from '../signals/sample-block.js';
+import type { AnalysisSpec } from '../../features/spec.js';
+import type { SampleRing } from '../../signals/ring-buffer.js';
+import { blockDurationMs, type SampleBlock } from '../../signals/sample-block.js';
 
 /** A run of samples in a ring that is to be analysed: no gap lies within it. */
 export interface AnalysisWindow {
