@@ -1,8 +1,9 @@
 #!/bin/sh
-# Installs what the tests talk to: mosquitto, socat, libmodbus and nbdkit (a disk that can fail) from the distribution
-# (Debian, Ubuntu), and the Python peers of test-requirements.txt in a virtual environment of their own; compiles the
-# libmodbus programs. Safe to run again; quick when all is there.
+# Installs what the tests talk to: mosquitto, socat, busybox, libmodbus and nbdkit (a disk that can fail) from the
+# distribution (Debian, Ubuntu), and the Python peers of test-requirements.txt in a virtual environment of their own;
+# unpacks chrony; compiles the libmodbus programs. Safe to run again; quick when all is there.
 #
+#   SM_EDGE_TEST_CHRONY folder that chrony is unpacked in (default: ~/.cache/sm-edge/chrony)
 #   SM_EDGE_TEST_VENV   folder of the virtual environment (default: ~/.cache/sm-edge/venv)
 #   SM_EDGE_PYTHON      Python 3.11 or newer to make it with (default: python3)
 set -eu
@@ -10,6 +11,7 @@ set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 requirements="$here/test-requirements.txt"
 venv="${SM_EDGE_TEST_VENV:-$HOME/.cache/sm-edge/venv}"
+chrony="${SM_EDGE_TEST_CHRONY:-$HOME/.cache/sm-edge/chrony}"
 python="${SM_EDGE_PYTHON:-python3}"
 
 say() { printf 'test-servers: %s\n' "$*" >&2; }
@@ -29,6 +31,7 @@ PATH="$PATH:/usr/sbin:/sbin"
 missing=''
 command -v mosquitto >/dev/null 2>&1 || missing="$missing mosquitto"
 command -v socat >/dev/null 2>&1 || missing="$missing socat"
+command -v busybox >/dev/null 2>&1 || missing="$missing busybox"
 command -v nbdkit >/dev/null 2>&1 || missing="$missing nbdkit"
 command -v nbdfuse >/dev/null 2>&1 || missing="$missing nbdfuse"
 [ -e /usr/include/modbus/modbus.h ] || missing="$missing libmodbus-dev"
@@ -50,7 +53,16 @@ if [ -n "$missing" ]; then
   # shellcheck disable=SC2086 # a list of words
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing >&2
 else
-  say 'mosquitto, socat, libmodbus, nbdkit and Python are there'
+  say 'mosquitto, socat, busybox, libmodbus, nbdkit and Python are there'
+fi
+
+# Unpacked and not installed: the package would start a daemon that sets this machine's clock.
+if [ ! -x "$chrony/usr/sbin/chronyd" ]; then
+  say "unpacking chrony into $chrony"
+  [ -n "$missing" ] || as_root apt-get update -q >&2
+  as_root apt-get install -y -q --no-install-recommends --no-upgrade libedit2 libgnutls30 libseccomp2 >&2
+  mkdir -p "$chrony"
+  (cd "$chrony" && apt-get download -q chrony >&2 && dpkg -x chrony_*.deb . && rm chrony_*.deb)
 fi
 
 "$here/libmodbus-peers.sh" >/dev/null

@@ -38,9 +38,17 @@ export const register: RegisterVerb = (program, context, exit) => {
   );
 };
 
-function textOf({ believed, doubtedS, catchingUp }: ClockJson): string {
+function textOf({ believed, doubtedS, catchingUp, synchronised, synchronisedSays }: ClockJson): string {
   const days = Math.round(doubtedS / 86_400);
-  if (doubtedS === 0) return `age is measured from ${believed}; the clock is believed\n`;
-  const what = catchingUp ? 'and is being followed, a day every ten minutes' : 'and is not believed';
-  return `age is measured from ${believed}; the clock is ${days} days ahead of that ${what}\n`;
+  const doubt = catchingUp ? 'and is being followed, a day every ten minutes' : 'and is not believed';
+  const belief =
+    doubtedS === 0
+      ? `age is measured from ${believed}; the clock is believed`
+      : `age is measured from ${believed}; the clock is ${days} days ahead of that ${doubt}`;
+  const follows = synchronised ? 'follows a time source' : 'follows no time source';
+  const sync =
+    synchronised === null
+      ? 'nothing here tells whether the clock follows a time source (busybox, perl, adjtimex, timedatectl and chronyc were asked)'
+      : `the clock ${follows} (says ${synchronisedSays})`;
+  return `${belief}\n${sync}\n`;
 }

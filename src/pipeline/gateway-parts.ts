@@ -5,7 +5,7 @@ import type { NewId } from '../base/ids.js';
 import type { Logger } from '../base/logger.js';
 import type { Metrics } from '../base/metrics.js';
 import type { Random } from '../base/random.js';
-import { saysSynchronised } from '../base/system-time.js';
+import { TimeSync } from '../base/time-sync.js';
 import type { GatewayConfig } from '../config/schema.js';
 import { EventBus } from '../events/bus.js';
 import { EventCatalogue } from '../events/catalogue.js';
@@ -155,7 +155,7 @@ export async function openGatewayParts(deps: GatewayPartsDeps): Promise<GatewayP
     states: seen.states,
     config: config.storage,
     watch,
-    isSynchronised: saysSynchronised,
+    timeSync: new TimeSync(clock),
   });
   return {
     store,

@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.js';
 import { toErrorRecord } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { Metrics } from '../base/metrics.js';
+import type { TimeSync, TimeSyncAnswer } from '../base/time-sync.js';
 import type { StorageConfig } from '../storage/config.js';
 import { budgetView, diskUsage } from '../storage/disk-usage.js';
 import { RetentionClock, type RetentionTime, retentionClockSchema } from '../storage/retention-clock.js';
@@ -22,8 +23,7 @@ export interface HousekeepingDeps {
   readonly states: OperatingStates;
   readonly config: StorageConfig;
   readonly watch: StoreWatch;
-  /** Does the system say that its clock follows a time server? */
-  readonly isSynchronised: () => Promise<boolean>;
+  readonly timeSync: Pick<TimeSync, 'latest' | 'ask'>;
 }
 
 /** Retention, and what was learned of the points, every minute. */
@@ -132,15 +132,20 @@ export class Housekeeping {
     return time;
   }
 
+  /** Does the system say that its clock follows a time source, and what says so? */
+  timeSync(): Promise<TimeSyncAnswer> {
+    return this.#deps.timeSync.ask();
+  }
+
   /** What age is measured from, and whether the clock on the wall is believed. */
   async retentionTime(): Promise<RetentionTime> {
-    const { store, clock, isSynchronised } = this.#deps;
+    const { store, clock, timeSync } = this.#deps;
     const retentionClock = await this.#loadedClock();
     const monotonicMs = clock.monotonicMs();
     const time = retentionClock.now({
       wallMs: clock.nowMs(),
       monotonicMs,
-      synchronised: await isSynchronised(),
+      synchronised: timeSync.latest().synchronised === true,
       newestDataMs: await store.newestDataMs(),
     });
     if (monotonicMs - this.#clockSavedMs >= CLOCK_SAVED_EVERY_MS) {

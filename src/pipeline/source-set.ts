@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '../base/clock.js';
 import { SmEdgeError } from '../base/errors.js';
 import { SteadyClock } from '../base/steady-clock.js';
-import { systemTimeWatch } from '../base/system-time.js';
+import { systemTimeWatch } from '../base/time-sync.js';
 import { type IngestDoor, isIngestDoor } from '../sources/http/door.js';
 import { type SourceConfig, sourceConfigSchema } from '../sources/index.js';
 import { isPointWriter, type PointWriter, type Source } from '../sources/part.js';

@@ -33,7 +33,7 @@ export type RetentionClockState = z.infer<typeof retentionClockSchema>;
 export interface RetentionTimes {
   readonly wallMs: number;
   readonly monotonicMs: number;
-  /** Does the system follow a time server? */
+  /** Does the system's clock follow a time source? False where nothing tells. */
   readonly synchronised: boolean;
   /** Time of the newest data, where there are any. */
   readonly newestDataMs: number | undefined;
