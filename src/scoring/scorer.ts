@@ -1,20 +1,16 @@
 import type { Clock } from '../base/clock.js';
-import { withDeadline } from '../base/deadline.js';
 import { SmEdgeError, toSmEdgeError } from '../base/errors.js';
 import type { Metrics } from '../base/metrics.js';
-import { type RetrySchedule, retryDelayMs } from '../base/retry.js';
 import { disableLibraryTelemetry } from '../base/telemetry.js';
-import { WorkerClient } from '../base/worker-call.js';
-import { LANE_COUNT, LANE_VALUES } from './lane-protocol.js';
-import { ScoringLanes, tooLate } from './lanes.js';
+import { BatchQueue } from './batch-queue.js';
 import { explainedBy, rawWidthOf } from './manifest-inputs.js';
-import { hasShares, outputWidthOf } from './manifest-output.js';
+import { hasShares } from './manifest-output.js';
 import { isSteps, MAX_BATCH_ROWS, type ModelInput, packInputs, sizeOf } from './model-input.js';
 import type { StoredModel } from './model-store.js';
 import type { ProbeUnderWay } from './probe.js';
 import type { FeatureVector, Score } from './score.js';
 import { type Forecast, forecastsOf, scoresOf } from './score-of-output.js';
-import type { LoadRequest, RunRequest } from './worker.js';
+import { type Resident, ScoringThread } from './scoring-thread.js';
 
 export interface ScorerOptions {
   readonly clock: Clock;
@@ -25,40 +21,11 @@ export interface ScorerOptions {
   readonly probe?: ProbeUnderWay;
 }
 
-/** Calls by message that may wait: loads, releases, explanations and batches too large for a lane. */
-const MAX_PENDING = 64;
 const DEFAULT_TIMEOUT_MS = 5_000;
-/** The first load starts thread and onnxruntime too: seconds, on a small board with other work. */
-const LOAD_TIMEOUT_MS = 30_000;
-const CLOSE_TIMEOUT_MS = 2_000;
-
-/** A model that took the worker down, or ran past its deadline, rests before it is tried again. */
-const REST: RetrySchedule = { initialMs: 5_000, maxMs: 3_600_000, factor: 4, jitter: 0, limit: Infinity };
-const WORKER_FAULTS = new Set(['WORKER_CRASHED', 'WORKER_TIMEOUT']);
-
-/** One call of `score`: several that wait together become one batch. */
-interface Job {
-  readonly rows: number;
-  /** Writes its rows from a place on. */
-  pack(out: Float32Array, at: number): void;
-  resolve(raw: Float32Array): void;
-  reject(error: SmEdgeError): void;
-}
 
 interface Entry {
-  readonly model: StoredModel;
-  /** Under which the worker knows it. */
-  readonly id: number;
-  /** The load in the present worker; a new worker starts without. */
-  loading: Promise<void> | undefined;
-  isLoaded: boolean;
-  faults: number;
-  restUntilMs: number;
-  waiting: Job[];
-  waitingRows: number;
-  /** Batches under way. */
-  running: number;
-  isScheduled: boolean;
+  readonly resident: Resident;
+  readonly queue: BatchQueue;
 }
 
 /**
@@ -67,45 +34,21 @@ interface Entry {
  * scored as one batch.
  */
 export class Scorer {
-  readonly #clock: Clock;
-  readonly #timeoutMs: number;
-  readonly #worker: WorkerClient;
-  readonly #probe: ProbeUnderWay | undefined;
+  readonly #thread: ScoringThread;
   readonly #entries = new Map<string, Entry>();
-  #lanes: ScoringLanes | undefined;
-  #nextId = 1;
   readonly #rows;
   readonly #batches;
   readonly #failures;
-  readonly #restarts;
 
   constructor({ clock, metrics, timeoutMs = DEFAULT_TIMEOUT_MS, probe }: ScorerOptions) {
     disableLibraryTelemetry();
-    this.#clock = clock;
-    this.#probe = probe;
-    this.#timeoutMs = timeoutMs;
     this.#rows = metrics.counter('sm_edge_scoring_rows_total', 'Inputs scored by a model.', ['model']);
     this.#batches = metrics.counter('sm_edge_scoring_batches_total', 'Runs of a model.', ['model']);
     this.#failures = metrics.counter('sm_edge_scoring_failures_total', 'Calls that no model scored.', [
       'code',
     ]);
-    this.#restarts = metrics.counter('sm_edge_scoring_worker_restarts_total', 'Scoring workers that ended.');
-    this.#worker = new WorkerClient({
-      name: 'scoring',
-      url: new URL('./worker.js', import.meta.url),
-      clock,
-      maxPending: MAX_PENDING,
-      timeoutMs,
-      native: true,
-      onCrash: (error) => {
-        this.#restarts.inc();
-        this.#endLanes(error);
-        for (const entry of this.#entries.values()) {
-          entry.loading = undefined;
-          entry.isLoaded = false;
-        }
-      },
-    });
+    const restarts = metrics.counter('sm_edge_scoring_worker_restarts_total', 'Scoring workers that ended.');
+    this.#thread = new ScoringThread({ clock, timeoutMs, probe, onCrash: () => restarts.inc() });
   }
 
   /** Keys of the models that were loaded and not released. */
@@ -115,17 +58,20 @@ export class Scorer {
 
   /** Loads a model and keeps it. Throws what `readModelFile` and `loadModel` throw; the model is then not kept. */
   async load(model: StoredModel): Promise<void> {
-    const known = this.#entries.get(model.key);
-    if (known !== undefined) return this.#ensureLoaded(known);
-    const entry: Entry = {
-      ...{ model, id: this.#nextId++, loading: undefined, isLoaded: false, faults: 0, restUntilMs: 0 },
-      ...{ waiting: [], waitingRows: 0, running: 0, isScheduled: false },
-    };
-    this.#entries.set(model.key, entry);
+    const { key } = model;
+    const known = this.#entries.get(key);
+    if (known !== undefined) return this.#thread.ensureLoaded(known.resident);
+    const resident = this.#thread.adopt(model);
+    const onRun = () => this.#batches.inc({ model: key });
+    const queue = new BatchQueue(key, rawWidthOf(model.manifest.inputs), (jobs) =>
+      this.#thread.run(resident, jobs, onRun),
+    );
+    this.#entries.set(key, { resident, queue });
     try {
-      await this.#ensureLoaded(entry);
+      await this.#thread.ensureLoaded(resident);
     } catch (thrown) {
-      this.#entries.delete(model.key);
+      this.#entries.delete(key);
+      this.#thread.disown(resident);
       throw thrown;
     }
   }
@@ -136,10 +82,10 @@ export class Scorer {
    */
   score(key: string, inputs: readonly ModelInput[]): Promise<Score[]> {
     return this.#counted(async () => {
-      const entry = this.#entry(key);
-      const { manifest } = entry.model;
+      const { queue, resident } = this.#entry(key);
+      const { manifest } = resident.model;
       const size = sizeOf(manifest, inputs);
-      const raw = await this.#run(entry, size.rows, (out, at) => packInputs(manifest, inputs, size, out, at));
+      const raw = await queue.add(size.rows, (out, at) => packInputs(manifest, inputs, size, out, at));
       const actuals =
         manifest.output.kind === 'forecast'
           ? inputs.map((input) => (isSteps(input) ? input.actual : undefined))
@@ -156,11 +102,11 @@ export class Scorer {
    */
   scoreRows(key: string, rows: number, values: Float32Array): Promise<Score[]> {
     return this.#counted(async () => {
-      const entry = this.#entry(key);
-      const { manifest } = entry.model;
+      const { queue, resident } = this.#entry(key);
+      const { manifest } = resident.model;
       if (values.length !== rows * rawWidthOf(manifest.inputs) || rows > MAX_BATCH_ROWS)
         throw new SmEdgeError('MODEL_INPUTS', `${key} takes no ${rows} rows of ${values.length} values`);
-      const raw = await this.#run(entry, rows, (out, at) => out.set(values, at));
+      const raw = await queue.add(rows, (out, at) => out.set(values, at));
       const scores = scoresOf(manifest, raw, undefined, []);
       this.#rows.inc({ model: key }, rows);
       return scores;
@@ -170,12 +116,12 @@ export class Scorer {
   /** What a forecast model expects `horizon` steps after the last one of each input, with its interval. */
   forecast(key: string, inputs: readonly ModelInput[]): Promise<Forecast[]> {
     return this.#counted(async () => {
-      const entry = this.#entry(key);
-      const { manifest } = entry.model;
+      const { queue, resident } = this.#entry(key);
+      const { manifest } = resident.model;
       if (manifest.output.kind !== 'forecast') throw new SmEdgeError('MODEL_INPUTS', `${key} is no forecast`);
       const size = sizeOf(manifest, inputs);
       return forecastsOf(
-        await this.#run(entry, size.rows, (out, at) => packInputs(manifest, inputs, size, out, at)),
+        await queue.add(size.rows, (out, at) => packInputs(manifest, inputs, size, out, at)),
       );
     });
   }
@@ -185,16 +131,15 @@ export class Scorer {
    * of the error of a reconstruction; undefined where there is neither.
    */
   async contributions(key: string, input: ModelInput): Promise<FeatureVector | undefined> {
-    const entry = this.#entry(key);
-    const { manifest } = entry.model;
+    const { resident } = this.#entry(key);
+    const { manifest } = resident.model;
     const names = explainedBy(manifest.inputs);
     if (!hasShares(manifest.output) || names.length === 0) return undefined;
     return this.#counted(async () => {
       const size = sizeOf(manifest, [input]);
       const values = new Float32Array(size.rows * rawWidthOf(manifest.inputs));
       packInputs(manifest, [input], size, values, 0);
-      await this.#ensureLoaded(entry);
-      const shares = await this.#byMessage('contributions', entry, size.rows, values);
+      const shares = await this.#thread.contributions(resident, size.rows, values);
       // Of several pieces the newest one speaks.
       const last = (size.rows - 1) * names.length;
       return Object.fromEntries(names.map((name, i) => [name, shares[last + i]!]));
@@ -205,17 +150,13 @@ export class Scorer {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
     this.#entries.delete(key);
-    await this.#worker.call('release', entry.id);
+    await this.#thread.release(entry.resident);
   }
 
-  /** Ends the worker. A native call that hangs is abandoned after 2 s. */
+  /** Ends the thread. A native call that hangs is abandoned after 2 s. */
   async close(): Promise<void> {
-    this.#probe?.cancel();
     this.#entries.clear();
-    this.#endLanes(new SmEdgeError('WORKER_CLOSED', 'the scoring worker was stopped'));
-    await withDeadline(this.#clock, 'scoring worker end', CLOSE_TIMEOUT_MS, this.#worker.close()).catch(
-      () => undefined,
-    );
+    await this.#thread.close();
   }
 
   #entry(key: string): Entry {
@@ -234,164 +175,4 @@ export class Scorer {
       throw error;
     }
   }
-
-  /** What the model gives for these inputs, in the batch that leaves next. */
-  #run(entry: Entry, rows: number, pack: Job['pack']): Promise<Float32Array> {
-    if (rows === 0) return Promise.resolve(new Float32Array(0));
-    if (entry.waitingRows > 0 && entry.waitingRows + rows > MAX_BATCH_ROWS)
-      return Promise.reject(
-        new SmEdgeError('WORKER_BUSY', `${entry.waitingRows} rows already wait for ${entry.model.key}`, {
-          retryable: true,
-        }),
-      );
-    return new Promise((resolve, reject) => {
-      entry.waiting.push({ rows, pack, resolve, reject });
-      entry.waitingRows += rows;
-      if (entry.isScheduled) return;
-      entry.isScheduled = true;
-      queueMicrotask(() => {
-        entry.isScheduled = false;
-        this.#dispatch(entry);
-      });
-    });
-  }
-
-  /** Sends what waits: one batch runs while the next is written, and what comes meanwhile waits for both. */
-  #dispatch(entry: Entry): void {
-    while (entry.waiting.length > 0 && entry.running < LANE_COUNT) {
-      const jobs = takeBatch(entry);
-      entry.running++;
-      void this.#score(entry, jobs).finally(() => {
-        entry.running--;
-        this.#dispatch(entry);
-      });
-    }
-  }
-
-  async #score(entry: Entry, jobs: readonly Job[]): Promise<void> {
-    try {
-      if (!entry.isLoaded) await this.#ensureLoaded(entry);
-      await this.#runBatch(entry, jobs);
-      entry.faults = 0;
-    } catch (thrown) {
-      const error = toSmEdgeError(thrown, 'MODEL_RUN');
-      this.#noteFault(entry, error);
-      for (const job of jobs) job.reject(error);
-    }
-  }
-
-  async #runBatch(entry: Entry, jobs: readonly Job[]): Promise<void> {
-    const { manifest, key } = entry.model;
-    const width = rawWidthOf(manifest.inputs);
-    const outWidth = outputWidthOf(manifest.output);
-    const asked = jobs.reduce((sum, job) => sum + job.rows, 0);
-    const lanes = this.#lanes;
-    const lane = lanes?.take(asked * Math.max(width, outWidth));
-    const values = lane?.values ?? new Float32Array(asked * width);
-    const packed: Job[] = [];
-    let rows = 0;
-    for (const job of jobs)
-      try {
-        job.pack(values, rows * width);
-        rows += job.rows;
-        packed.push(job);
-      } catch (thrown) {
-        // One that does not fit must not cost the others their batch.
-        job.reject(toSmEdgeError(thrown, 'MODEL_INPUTS'));
-      }
-    if (rows === 0) {
-      if (lane !== undefined) lanes!.giveBack(lane);
-      return;
-    }
-    this.#batches.inc({ model: key });
-    const raw =
-      lane === undefined
-        ? await this.#byMessage('run', entry, rows, values.subarray(0, rows * width))
-        : await lanes!.run(
-            lane,
-            { id: entry.id, rows },
-            {
-              clock: this.#clock,
-              timeoutMs: this.#timeoutMs,
-              onTimeout: () => this.#worker.giveUp(tooLate(key, this.#timeoutMs)),
-            },
-          );
-    let at = 0;
-    for (const job of packed) {
-      job.resolve(packed.length === 1 ? raw : raw.subarray(at, at + job.rows * outWidth));
-      at += job.rows * outWidth;
-    }
-  }
-
-  async #byMessage(
-    method: 'run' | 'contributions',
-    entry: Entry,
-    rows: number,
-    values: Float32Array,
-  ): Promise<Float32Array> {
-    const request: RunRequest = { id: entry.id, rows, values };
-    try {
-      return await this.#worker.call<Float32Array>(method, request, [values.buffer as ArrayBuffer]);
-    } catch (thrown) {
-      this.#noteFault(entry, toSmEdgeError(thrown));
-      throw thrown;
-    }
-  }
-
-  /** Each batch under way fails with the worker: a model counts one fault, and one is enough for a rest. */
-  #noteFault(entry: Entry, { code }: SmEdgeError): void {
-    if (!WORKER_FAULTS.has(code) || this.#clock.monotonicMs() < entry.restUntilMs) return;
-    entry.restUntilMs = this.#clock.monotonicMs() + (retryDelayMs(REST, entry.faults++, () => 0) ?? 0);
-  }
-
-  #endLanes(fault: SmEdgeError): void {
-    this.#lanes?.end(fault);
-    this.#lanes = undefined;
-  }
-
-  async #ensureLoaded(entry: Entry): Promise<void> {
-    if (this.#clock.monotonicMs() < entry.restUntilMs)
-      throw new SmEdgeError(
-        'MODEL_RESTS',
-        `the model ${entry.model.key} failed ${entry.faults} times and rests`,
-        {
-          retryable: true,
-          hint: 'The point is scored by its baseline meanwhile; see the log for the failure.',
-        },
-      );
-    entry.loading ??= this.#load(entry);
-    const loading = entry.loading;
-    try {
-      await loading;
-      if (entry.loading === loading) entry.isLoaded = true;
-    } catch (thrown) {
-      if (entry.loading === loading) entry.loading = undefined;
-      throw thrown;
-    }
-  }
-
-  async #load({ id, model: { path, manifest } }: Entry): Promise<void> {
-    const found = await this.#probe?.result;
-    if (found?.ok === false) throw found.error;
-    if (this.#lanes === undefined) {
-      this.#lanes = new ScoringLanes();
-      void this.#worker.call('lanes', this.#lanes.buffers).catch(() => undefined);
-    }
-    await this.#worker.call<void>('load', { id, path, manifest } satisfies LoadRequest, [], LOAD_TIMEOUT_MS);
-  }
-}
-
-/** The calls that wait, as far as one batch takes them: one at least. */
-function takeBatch(entry: Entry): Job[] {
-  const { inputs } = entry.model.manifest;
-  const mostRows = Math.min(MAX_BATCH_ROWS, Math.floor(LANE_VALUES / rawWidthOf(inputs)));
-  let rows = 0;
-  let count = 0;
-  for (const job of entry.waiting) {
-    if (count > 0 && rows + job.rows > mostRows) break;
-    rows += job.rows;
-    count++;
-  }
-  entry.waitingRows -= rows;
-  return entry.waiting.splice(0, count);
 }
