@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { medianOf } from '#sm/base/median.js';
 import { conclusive, speaksAgainst } from '#sm/pipeline/cases/physical-voice.js';
-import { sightOf } from '#sm/pipeline/evaluation/populations.js';
+import { sightOf } from '#sm/pipeline/evaluation/sight.js';
 import { MachineRegistry } from '#sm/pipeline/machines.js';
 import { RecordingAnalysis } from '#sm/pipeline/recording-windows.js';
 import { classify, fitFaultClassifier } from '#sm/scoring/learning/fault-classifier.js';

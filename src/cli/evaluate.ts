@@ -3,7 +3,7 @@ import { SmEdgeError } from '../base/errors.js';
 import { loadConfig } from '../config/load.js';
 import { evaluate } from '../pipeline/evaluation/evaluate.js';
 import { parseFitRule } from '../pipeline/evaluation/fit-rule.js';
-import type { Detection, Evaluation, RecordingResult } from '../pipeline/evaluation/result.js';
+import type { Detection, Evaluation, RecordingResult, StateQuality } from '../pipeline/evaluation/result.js';
 import { MachineRegistry } from '../pipeline/machines.js';
 import { openRecordingSet } from '../signals/recording-set.js';
 import type { RegisterVerb } from './context.js';
@@ -96,6 +96,7 @@ function report(answer: Evaluation): string {
     lines.push(
       `labelled stretches: ${windows.detected} of ${windows.total} detected, ${windows.falseDetections} false detections`,
     );
+  if (answer.states.length > 0) lines.push('', 'operating states', ...answer.states.map(stateLine));
   lines.push('', 'recordings', ...shortened(answer.perRecording.map(recordingLine)));
   if (answer.detections.length > 0)
     lines.push('', 'detections', ...shortened(answer.detections.map(detectionLine)));
@@ -110,11 +111,24 @@ const shortened = (lines: readonly string[]): string[] =>
     ? [...lines]
     : [...lines.slice(0, MOST_LINES), `  ... ${lines.length - MOST_LINES} more: --json lists all`];
 
-function recordingLine({ file, label, score, anomalous, diagnosis, remark }: RecordingResult): string {
+function recordingLine({ file, label, score, anomalous, diagnosis, remark, state }: RecordingResult): string {
   const verdict = anomalous === null ? 'not judged' : anomalous ? 'ANOMALOUS' : 'normal';
-  const told = diagnosis === null ? '' : `${diagnosis.fault} ${(100 * diagnosis.confidence).toFixed(0)} %`;
+  const seen = diagnosis === null ? '' : `${diagnosis.fault} ${(100 * diagnosis.confidence).toFixed(0)} %`;
+  const told = state === undefined ? seen : `${seen} (${state})`.trimStart();
   const start = `  ${file.slice(-40).padEnd(40)} ${(label ?? '-').slice(0, 14).padEnd(14)} ${verdict.padEnd(10)}`;
   return `${start} ${number(score).padStart(7)}  ${remark ?? told}`.trimEnd();
+}
+
+function stateLine(of: StateQuality): string {
+  const { state, learned, judged, unjudged, confusion } = of;
+  const told = [
+    `F1 ${number(of.f1)}`,
+    `false ${percent(of.falseAlarmRate)}`,
+    `missed ${percent(of.missedAlarmRate)}`,
+    `tp ${confusion.tp}  fp ${confusion.fp}  tn ${confusion.tn}  fn ${confusion.fn}`,
+  ];
+  const apart = unjudged === 0 ? '' : `, ${unjudged} not judged`;
+  return `  ${state.padEnd(18)} ${learned} learned, ${judged} judged${apart}  ${told.join('  ')}`;
 }
 
 function detectionLine({ file, from, score, truth, delayS, lifeShare, channel }: Detection): string {

@@ -2,6 +2,7 @@ import { systemClock } from '../base/clock.js';
 import { Metrics } from '../base/metrics.js';
 import { loadConfig } from '../config/load.js';
 import { startOffline } from '../pipeline/offline.js';
+import { machinesOfSet } from '../pipeline/recorded-states.js';
 import { type ReplayLine, replay } from '../pipeline/replay.js';
 import { openRecordingSet } from '../signals/recording-set.js';
 import type { RegisterVerb } from './context.js';
@@ -34,7 +35,8 @@ export const register: RegisterVerb = (program, context, exit) => {
   async function run(dir: string, options: ReplayOptions): Promise<void> {
     const config = options.config === undefined ? undefined : loadConfig(options.config, context.env).config;
     const set = await openRecordingSet(dir);
-    const offline = await startOffline({ clock: systemClock, metrics: new Metrics(), config });
+    const machines = machinesOfSet(set);
+    const offline = await startOffline({ clock: systemClock, metrics: new Metrics(), config, machines });
     const progress = new Progress(
       context,
       'replay',

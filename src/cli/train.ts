@@ -2,9 +2,12 @@ import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '../base/clock.js';
 import { SmEdgeError } from '../base/errors.js';
+import { loadConfig } from '../config/load.js';
 import { Checkpoint } from '../pipeline/commissioning/checkpoint.js';
 import { LEARNING_SEED } from '../pipeline/commissioning/learn-from-store.js';
-import { healthyRows, type Learned, learn } from '../pipeline/training.js';
+import { healthyRows, leftOutByState } from '../pipeline/healthy-recordings.js';
+import { MachineRegistry } from '../pipeline/machines.js';
+import { type Learned, learn } from '../pipeline/training.js';
 import { DETECTOR_KINDS } from '../scoring/learning/detectors/detector.js';
 import { modelName, modelVersion } from '../scoring/manifest.js';
 import { featuresOf } from '../scoring/manifest-inputs.js';
@@ -34,7 +37,10 @@ export const register: RegisterVerb = (program, context, exit) => {
     .command('train')
     .description('learns the healthy machine from recordings and writes a model (ONNX) for it')
     .argument('[dir]', 'folder with manifest.json (recording-set/1); recordings labelled normal are learned')
-    .option('--config <file>', 'learn from the store of the gateway with this config, also while it runs')
+    .option(
+      '--config <file>',
+      'learn from the store of the gateway with this config, also while it runs; with recordings: machines of this config',
+    )
     .option('--data <folder>', 'its data folder, in place of --config')
     .option(
       '--from <time>',
@@ -61,7 +67,7 @@ export const register: RegisterVerb = (program, context, exit) => {
 
   async function run(dir: string | undefined, options: TrainOptions) {
     const isStore = options.config !== undefined || options.data !== undefined;
-    if ((dir === undefined) !== isStore)
+    if (dir === undefined ? !isStore : options.data !== undefined)
       throw new SmEdgeError('USAGE', 'learn from what?', {
         hint: 'name a folder of recordings, or the store of a gateway: --config FILE --point POINT',
       });
@@ -98,9 +104,18 @@ export const register: RegisterVerb = (program, context, exit) => {
     const set = await openRecordingSet(dir);
     const progress = new Progress(context, 'train', set.manifest.recordings.length + DETECTOR_KINDS.length);
     try {
-      const rows = await healthyRows(set, options.point, (done, _total, file) => progress.update(done, file));
-      const { point, files, blockSamples, sampleRateHz } = rows;
-      const checkpoint = new Checkpoint(checkpointOf(options.out, name, version), rows.rows);
+      const rows = await healthyRows(set, {
+        point: options.point,
+        ...(options.config === undefined
+          ? {}
+          : { machines: new MachineRegistry(loadConfig(options.config, context.env).config.machines) }),
+        onProgress: (done, _total, file) => progress.update(done, file),
+      });
+      const { point, files, blockSamples, sampleRateHz, states } = rows;
+      const checkpoint = new Checkpoint(
+        checkpointOf(options.out, name, version),
+        states === undefined ? rows.rows : rows.rows.map((row, i) => [states[i], row]),
+      );
       const learned = await learn(rows, {
         name,
         version,
@@ -117,7 +132,7 @@ export const register: RegisterVerb = (program, context, exit) => {
         },
       });
       await checkpoint.remove();
-      return { learned, rows: rows.rows.length, leftOut: '' };
+      return { learned, rows: rows.rows.length, leftOut: leftOutByState(rows.leftOut) };
     } finally {
       progress.end();
     }

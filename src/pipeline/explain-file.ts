@@ -12,7 +12,7 @@ import { scoreIn, thresholdIn } from '../scoring/state-thresholds.js';
 import type { OperatingState } from '../scoring/states/state.js';
 import type { RecordingSet } from '../signals/recording-set.js';
 import { isNormal } from './evaluation/fit-rule.js';
-import { sightOf } from './evaluation/populations.js';
+import { sightOf } from './evaluation/sight.js';
 import { type FeaturesOfFileOptions, featuresOfFile } from './features-of-file.js';
 import { MachineRegistry } from './machines.js';
 import { RecordingAnalysis } from './recording-windows.js';

@@ -23,6 +23,8 @@ export async function startOffline(options: {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly config: GatewayConfig | undefined;
+  /** What a recording set itself says of its machines, where there is no config. */
+  readonly machines?: MachineRegistry;
 }): Promise<Offline> {
   const { clock, metrics, config } = options;
   const store = new ModelStore({
@@ -34,7 +36,8 @@ export async function startOffline(options: {
   const { models } = await store.list();
   const scorer = new Scorer({ clock, metrics });
   const assessor = new Assessor(scorer, config?.models ?? modelsConfigSchema.parse({}), catalogueOf(models));
-  const machines = new MachineRegistry(config?.machines ?? []);
+  const machines =
+    (config === undefined ? options.machines : undefined) ?? new MachineRegistry(config?.machines ?? []);
   return {
     machines,
     assessor,

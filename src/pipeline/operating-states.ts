@@ -1,4 +1,5 @@
 import type { FeatureVector } from '../features/spec.js';
+import type { DeclaredStates } from '../scoring/states/config.js';
 import { MachineStates } from '../scoring/states/machine-states.js';
 import type { OperatingState } from '../scoring/states/state.js';
 import { pointParts } from '../signals/point.js';
@@ -99,6 +100,11 @@ export class OperatingStates {
   /** Whether the state is told by this very point: then it is judged whatever the state. */
   isTeller(point: string): boolean {
     return this.#listeners(point).some(({ states }) => states.tellingPoints.includes(point));
+  }
+
+  /** What was found of a machine, as if it had been declared; undefined where nothing was. */
+  asDeclared(machine: string): DeclaredStates | undefined {
+    return this.#machines.get(machine)?.asDeclared;
   }
 
   view(machine: string, nowMs: number): StateView | undefined {

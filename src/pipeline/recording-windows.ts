@@ -1,3 +1,4 @@
+import { defaultBlockLength } from '../features/block-length.js';
 import { createExtractor } from '../features/extractor.js';
 import type { AnalysisSpec, BearingGeometry, Extractor, FeatureVector } from '../features/spec.js';
 import type { RecordedBearing, RecordedBlock, Recording } from '../signals/recording-set.js';
@@ -16,12 +17,17 @@ const MOST_EXTRACTORS = 4;
 export class RecordingAnalysis {
   readonly #machines: MachineRegistry;
   readonly #configured: boolean;
+  readonly #blockRpm: number | undefined;
   readonly #extractors = new Map<string, Extractor>();
 
-  /** @param configured whether the user's config names the machines: their nameplates then win over the manifest */
-  constructor(machines: MachineRegistry, configured: boolean) {
+  /**
+   * @param configured whether the user's config names the machines: their nameplates then win over the manifest
+   * @param blockRpm speed that the length of all windows goes by, where recordings of several speeds are one table
+   */
+  constructor(machines: MachineRegistry, configured: boolean, blockRpm?: number) {
     this.#machines = machines;
     this.#configured = configured;
+    this.#blockRpm = blockRpm;
   }
 
   contextOf({ point, quantity, speedRpm, bearing }: Recording): PointContext {
@@ -39,7 +45,9 @@ export class RecordingAnalysis {
   /** How a block of the recording is analysed: in windows of the usual length, a shorter block in one. */
   specOf(recording: Recording, context: PointContext, block: RecordedBlock): AnalysisSpec {
     const { sampleRateHz, unit, quantity } = recording;
-    const spec: AnalysisSpec = { ...analysisSpecOf(context, sampleRateHz, unit), quantity };
+    const own: AnalysisSpec = { ...analysisSpecOf(context, sampleRateHz, unit), quantity };
+    const isShared = this.#blockRpm !== undefined && own.speedRpm !== undefined;
+    const spec = isShared ? { ...own, blockLength: defaultBlockLength(sampleRateHz, this.#blockRpm) } : own;
     return { ...spec, blockLength: Math.min(spec.blockLength, block.samples.length) };
   }
 

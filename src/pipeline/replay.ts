@@ -3,6 +3,7 @@ import { AnomalyValidator } from '../alarms/validator.js';
 import { type Diagnosis, diagnose } from '../diagnosis/diagnose.js';
 import type { AnalysisSpec, FeatureVector } from '../features/spec.js';
 import { besideScore, type Score } from '../scoring/score.js';
+import { stateNamed } from '../scoring/states/state.js';
 import type { Recording, RecordingSet, TableRow } from '../signals/recording-set.js';
 import { judgeAssessment } from './anomalies.js';
 import type { Assessment, Assessor } from './assessor.js';
@@ -139,7 +140,8 @@ class Run {
         yield* this.#alarmLines(file, alarms.evaluateFeatures({ point, timeMs, features }));
         const endMs = timeMs + (spec.blockLength * 1000) / spec.sampleRateHz;
         yield* this.#stateLines(file, this.#states.features(point, spec.unit, features, endMs));
-        const at = this.#states.over(point, timeMs, endMs);
+        const named = recording.entry.state;
+        const at = named === undefined ? this.#states.over(point, timeMs, endMs) : stateNamed(named);
         const seen = { timeMs, features, samples: () => samples };
         const assessment = await assessor.window(context, spec, seen, at);
         yield* this.#judged(file, point, timeMs, assessment);
@@ -169,7 +171,7 @@ class Run {
         this.#validator?.quality(point, quality);
         yield* this.#alarmLines(file, alarms.evaluateReading(reading));
         if (quality !== 'good') continue;
-        const at = this.#states.over(point, timeMs, timeMs);
+        const at = row.state === undefined ? this.#states.over(point, timeMs, timeMs) : stateNamed(row.state);
         const assessment = assessor.reading(point, value, {
           timeMs,
           at,

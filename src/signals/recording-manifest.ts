@@ -3,6 +3,14 @@ import { pointName } from './point.js';
 
 /** Schema of `manifest.json`, `recording-set/1`. Keys that it does not know are kept: owners add their own. */
 
+/** The name of an operating state; that of a state with two measures has a slash: full/heavy. */
+const recordedState = () =>
+  z.string().regex(STATE, 'use letters, digits, ".", "-" and "_" (at most 64), and "/" between two of them');
+const STATE = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(\/[A-Za-z0-9][A-Za-z0-9_.-]{0,63})?$/;
+
+/** Whether a text is a name that an operating state may have. */
+export const isStateName = (text: string): boolean => STATE.test(text);
+
 export const recordedBearingSchema = z.looseObject({
   model: z.string().optional().describe('Designation of the bearing'),
   balls: z.number().int().min(3).max(200).describe('Rolling elements in one row'),
@@ -34,6 +42,11 @@ export const recordingSchema = z.looseObject({
   speedRpm: z.number().positive().optional().describe('Speed of the shaft, revolutions per minute'),
   bearing: z.string().optional().describe('Key in bearings'),
   label: z.string().optional().describe('What is known of the machine: normal, outer, inner …'),
+  state: recordedState()
+    .optional()
+    .describe(
+      'Operating state of the machine meanwhile: stopped, run-up, run-down, or the name of a steady one',
+    ),
   split: z.enum(['train', 'test']).optional().describe('Share of an evaluation'),
   snapshots: z
     .strictObject({
@@ -69,6 +82,10 @@ export const tableSchema = z.looseObject({
       }),
     )
     .min(1),
+  state: z
+    .strictObject({ column: z.string() })
+    .optional()
+    .describe('Column that names the operating state of the machine in each row; unknown where it is empty'),
   label: z
     .union([
       z.strictObject({ column: z.string(), anomalous: z.union([z.string(), z.number()]).transform(String) }),
@@ -86,6 +103,10 @@ export const recordingSetSchema = z.looseObject({
   bearings: z.record(z.string(), recordedBearingSchema).optional(),
   recordings: z.array(recordingSchema).default([]),
   tables: z.array(tableSchema).default([]),
+  states: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe('By machine how its operating states are known, as `states` of a machine of the config'),
 });
 
 export type RecordedBearing = z.infer<typeof recordedBearingSchema>;

@@ -3,7 +3,7 @@ import { SmEdgeError } from '../base/errors.js';
 import { csvLines, parseNumber, splitCsvLine } from './csv.js';
 import { pointParts } from './point.js';
 import type { Reading } from './reading.js';
-import type { TableEntry } from './recording-manifest.js';
+import { isStateName, type TableEntry } from './recording-manifest.js';
 import { parseIso, timeParser } from './time-format.js';
 
 /** One row of a table: the readings of one time. */
@@ -15,6 +15,8 @@ export interface TableRow {
   readonly readings: readonly Reading[];
   /** What the label says; undefined where the table has none. */
   readonly anomalous: boolean | undefined;
+  /** Operating state that the table itself names; `unknown` where its cell is empty, undefined where it has no such column. */
+  readonly state: string | undefined;
 }
 
 /** Rows of one table. Throws `TABLE_FORMAT` with the line for a missing column or a broken time. */
@@ -41,6 +43,7 @@ export async function* readTable(path: string, entry: TableEntry): AsyncGenerato
       ? undefined
       : { index: column(entry.time.column), parse: timeParser(entry.time.format) };
   const label = labelReader(entry, column);
+  const stateIndex = entry.state === undefined ? -1 : column(entry.state.column);
   let index = 0;
   for (const line of lines) {
     const fields = splitCsvLine(line, entry.separator);
@@ -57,9 +60,23 @@ export async function* readTable(path: string, entry: TableEntry): AsyncGenerato
         toReading(point, fields[unitIndex] ?? unit, timeMs, fields[at], fields[qualityIndex]?.trim()),
       ),
       anomalous: label(fields, timeMs),
+      state: stateIndex < 0 ? undefined : stateIn(entry, fields[stateIndex], index),
     };
     index++;
   }
+}
+
+function stateIn({ file, state }: TableEntry, field: string | undefined, row: number): string {
+  const text = field?.trim() ?? '';
+  if (text === '') return 'unknown';
+  if (isStateName(text)) return text;
+  throw new SmEdgeError(
+    'TABLE_FORMAT',
+    `${file} line ${row + 2}: "${text}" is no name of an operating state`,
+    {
+      hint: `Use letters, digits, ".", "-" and "_" in the column ${state?.column}, such as stopped or full-load.`,
+    },
+  );
 }
 
 function toReading(

@@ -1,13 +1,15 @@
 import { SmEdgeError } from '../../base/errors.js';
 import { POPULATION_OPTIONS } from '../../scoring/learning/population.js';
 import type { RecordingEntry, RecordingSet, TableEntry } from '../../signals/recording-set.js';
-import { MachineRegistry } from '../machines.js';
+import type { MachineRegistry } from '../machines.js';
+import { knownOf, machinesOfSet, RecordedStates } from '../recorded-states.js';
 import { RecordingAnalysis } from '../recording-windows.js';
-import type { FitRule } from './fit-rule.js';
+import { type FitRule, rowsToFit } from './fit-rule.js';
 import { evaluateLife, LEAST_SNAPSHOTS } from './lives.js';
-import { evaluatePopulation, type Sight, sightOf } from './populations.js';
+import { evaluatePopulation } from './populations.js';
 import { combine, type Evaluation, type EvaluationPart } from './result.js';
-import { evaluateTable, readSeries } from './tables.js';
+import { type Sight, sightOf } from './sight.js';
+import { beginningOf, evaluateTable, readSeries, type TableSeries } from './tables.js';
 
 export interface EvaluateOptions {
   readonly set: RecordingSet;
@@ -27,9 +29,11 @@ export interface EvaluateOptions {
  *
  * - Tables and recordings of many snapshots run through a control chart in order of time.
  * - Other recordings are compared with the healthy ones of the same point and sample rate.
+ * - Where the machine has operating states, each is learned and judged by itself, and what a gateway would not judge
+ *   (standstill, run-up, a state of which nothing was learned) counts as not anomalous.
  */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
-  const { set, fit, joinMs = 0, only = () => true, onProgress } = options;
+  const { set, only = () => true, onProgress } = options;
   const recordings = set.manifest.recordings.filter(({ file, point }) => only(file, point));
   const tables = set.manifest.tables.filter(({ file }) => only(file, undefined));
   const total = recordings.length + tables.length;
@@ -39,14 +43,13 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
     });
   let done = 0;
   const announce = (file: string) => onProgress?.(done++, total, file);
-  const analysis = new RecordingAnalysis(
-    options.machines ?? new MachineRegistry([]),
-    options.machines !== undefined,
-  );
+  const machines = options.machines ?? machinesOfSet(set);
+  const recorded = await RecordedStates.of(set, machines);
+  const analysis = new RecordingAnalysis(machines, options.machines !== undefined);
   try {
     const parts = [
-      ...(await evaluateRecordings(options, recordings, analysis, announce)),
-      ...(await evaluateTables(set, tables, fit, joinMs, announce)),
+      ...(await evaluateRecordings(options, recordings, analysis, recorded, announce)),
+      ...(await evaluateTables(options, tables, recorded, announce)),
     ];
     return combine(set.manifest.name, parts);
   } finally {
@@ -58,6 +61,7 @@ async function evaluateRecordings(
   { set, fit, ignoreLevel = false }: EvaluateOptions,
   entries: readonly RecordingEntry[],
   analysis: RecordingAnalysis,
+  recorded: RecordedStates,
   announce: (file: string) => void,
 ): Promise<EvaluationPart[]> {
   const parts: EvaluationPart[] = [];
@@ -66,37 +70,46 @@ async function evaluateRecordings(
     announce(entry.file);
     const recording = await set.readRecording(entry);
     if (recording.blocks.length >= LEAST_SNAPSHOTS) {
-      parts.push(await evaluateLife(recording, analysis, fit));
+      parts.push(await evaluateLife(recording, analysis, recorded, fit));
       continue;
     }
     const sight = await sightOf(recording, analysis);
     groups.set(sight.group, [...(groups.get(sight.group) ?? []), sight]);
   }
   for (const sights of groups.values())
-    parts.push(evaluatePopulation(sights, fit, { ...POPULATION_OPTIONS, ignoreLevel }));
+    parts.push(evaluatePopulation(sights, fit, { ...POPULATION_OPTIONS, ignoreLevel }, recorded));
   return parts;
 }
 
 async function evaluateTables(
-  set: RecordingSet,
+  { set, fit, joinMs = 0 }: EvaluateOptions,
   entries: readonly TableEntry[],
-  fit: FitRule,
-  joinMs: number,
+  recorded: RecordedStates,
   announce: (file: string) => void,
 ): Promise<EvaluationPart[]> {
   const parts: EvaluationPart[] = [];
-  // Rows of the split `train`, by the points that they hold.
-  const learned = new Map<string, (readonly number[])[]>();
+  // Tables of the split `train`, by the points that they hold.
+  const learned = new Map<string, TableSeries[]>();
   const key = (entry: TableEntry) => entry.points.map(({ point }) => point).join();
+  const read = (entry: TableEntry) => {
+    announce(entry.file);
+    return readSeries(set, entry, recorded.tells);
+  };
   const training = fit === 'train' ? entries.filter(({ split }) => split === 'train') : [];
-  for (const entry of training) {
-    announce(entry.file);
-    const { rows } = await readSeries(set, entry);
-    learned.set(key(entry), [...(learned.get(key(entry)) ?? []), ...rows]);
-  }
+  for (const entry of training)
+    learned.set(key(entry), [...(learned.get(key(entry)) ?? []), await read(entry)]);
   for (const entry of entries.filter((table) => !training.includes(table))) {
-    announce(entry.file);
-    parts.push(evaluateTable(await readSeries(set, entry), fit, joinMs, learned.get(key(entry))));
+    const { series, story } = await read(entry);
+    const own = learned.get(key(entry));
+    const known = recorded.find(
+      own?.map((of) => of.story) ?? [beginningOf(story, rowsToFit(fit, series.timesMs, series.truths))],
+    );
+    const states = knownOf(recorded.over(story, known));
+    const rows = own && {
+      rows: own.flatMap((of) => of.series.rows),
+      states: states && own.flatMap((of) => recorded.over(of.story, known)),
+    };
+    parts.push(evaluateTable({ ...series, states }, fit, joinMs, rows));
   }
   return parts;
 }

@@ -1,6 +1,7 @@
 import { diagnose } from '../../diagnosis/diagnose.js';
 import type { FeatureVector } from '../../features/spec.js';
 import type { Recording } from '../../signals/recording-set.js';
+import { knownOf, type RecordedStates, type StateStory } from '../recorded-states.js';
 import type { RecordingAnalysis } from '../recording-windows.js';
 import { type FitRule, rowsToFit } from './fit-rule.js';
 import type { EvaluationPart } from './result.js';
@@ -28,6 +29,7 @@ function meanOf(rows: readonly FeatureVector[]): FeatureVector {
 export async function evaluateLife(
   recording: Recording,
   analysis: RecordingAnalysis,
+  recorded: RecordedStates,
   rule: FitRule,
 ): Promise<EvaluationPart> {
   const { file, point, label, entry } = recording;
@@ -39,8 +41,17 @@ export async function evaluateLife(
       rows.push(features);
     snapshots.push(meanOf(rows));
   }
+  const story: StateStory = {
+    spans: recording.blocks.map(({ startTimeMs, samples }, i) => ({
+      ...{ point, unit: recording.unit, features: snapshots[i]!, named: entry.state },
+      fromMs: startTimeMs,
+      toMs: startTimeMs + (samples.length * 1000) / recording.sampleRateHz,
+    })),
+    isDated: entry.startedAt !== undefined,
+    speedRpm: entry.speedRpm,
+  };
   const names = Object.keys(snapshots[0] ?? {}).filter((name) => LEVELS.test(name) || SHAPES.test(name));
-  const series: Series = {
+  const untold: Series = {
     file,
     channels: names.map((name) => ({
       name: `${point} ${name}`,
@@ -51,17 +62,22 @@ export async function evaluateLife(
     truths: snapshots.map(() => undefined),
     endsInFailure: /fail/i.test(label ?? ''),
   };
-  const { scores, detections } = judgeSeries(series, rowsToFit(rule, series.timesMs, series.truths), LATCHED);
+  const fit = rowsToFit(rule, untold.timesMs, untold.truths);
+  const known = recorded.find([{ ...story, spans: story.spans.slice(0, fit) }]);
+  const series = { ...untold, states: knownOf(recorded.over(story, known)) };
+  const { scores, detections, learned } = judgeSeries(series, fit, LATCHED);
   const score = Math.max(0, ...scores);
   const anomalous = score > 1;
   const at = anomalous
     ? recording.blocks.length - scores.length + scores.findIndex((value) => value > 1)
     : -1;
+  const stateAt = series.states?.at(at)?.name;
   const block = recording.blocks.at(at)!;
   const { fault, confidence } = await diagnose([block.samples], analysis.specOf(recording, context, block));
   return {
-    judged: series.endsInFailure ? [{ score, anomalous, truth: true }] : [],
+    judged: series.endsInFailure ? [{ score, anomalous, truth: true, state: stateAt }] : [],
     detections,
+    learned,
     perRecording: [
       {
         file,
@@ -70,6 +86,7 @@ export async function evaluateLife(
         score,
         threshold: 1,
         anomalous,
+        ...(stateAt === undefined ? {} : { state: stateAt }),
         diagnosis: { fault, confidence },
       },
     ],

@@ -1,5 +1,3 @@
-import { type Diagnosis, diagnose } from '../../diagnosis/diagnose.js';
-import type { FeatureVector } from '../../features/spec.js';
 import {
   fitPopulation,
   judge,
@@ -9,54 +7,36 @@ import {
   type PopulationOptions,
 } from '../../scoring/learning/population.js';
 import type { Judged } from '../../scoring/learning/ranking.js';
-import type { Recording } from '../../signals/recording-set.js';
-import type { RecordingAnalysis } from '../recording-windows.js';
+import type { RecordedStates } from '../recorded-states.js';
 import { type FitRule, isNormal } from './fit-rule.js';
+import { statesOfSights, worstOfStates } from './population-states.js';
 import type { EvaluationPart, RecordingResult } from './result.js';
+import type { Sight } from './sight.js';
 
-/** What an evaluation keeps of a recording: its samples are let go. */
-export interface Sight {
-  readonly file: string;
-  readonly point: string;
-  /** Recordings of one group are compared with each other. */
-  readonly group: string;
-  readonly label: string | undefined;
-  readonly split: 'train' | 'test' | undefined;
-  readonly windows: readonly FeatureVector[];
-  readonly diagnosis: Pick<Diagnosis, 'fault' | 'confidence'>;
-}
-
-export async function sightOf(recording: Recording, analysis: RecordingAnalysis): Promise<Sight> {
-  const { file, point, sampleRateHz, label, entry } = recording;
-  const context = analysis.contextOf(recording);
-  const windows: FeatureVector[] = [];
-  let diagnosis: Sight['diagnosis'] = { fault: 'unknown', confidence: 0 };
-  for (const block of recording.blocks) {
-    const spec = analysis.specOf(recording, context, block);
-    for await (const { features } of analysis.windows(block, spec)) windows.push(features);
-    const { fault, confidence } = await diagnose([block.samples], spec);
-    if (confidence > diagnosis.confidence) diagnosis = { fault, confidence };
-  }
-  return {
-    file,
-    point,
-    group: `${point} at ${sampleRateHz} Hz`,
-    label,
-    split: entry.split,
-    windows,
-    diagnosis,
-  };
-}
-
-/** Recordings of one point at one sample rate: learned from the healthy ones, each of which is judged by the others. */
+/**
+ * Recordings of one point at one sample rate: learned from the healthy ones, each of which is judged by the others. Where
+ * the machine has operating states, windows are compared with those of the same state, and the worst state of a recording
+ * counts.
+ */
 export function evaluatePopulation(
   sights: readonly Sight[],
   rule: FitRule,
   options: PopulationOptions,
+  recorded: RecordedStates,
 ): EvaluationPart {
-  const learned = sights.filter((sight) =>
-    rule === 'train' ? sight.split === 'train' : isNormal(sight.label),
-  );
+  const isLearned = (sight: Sight) => (rule === 'train' ? sight.split === 'train' : isNormal(sight.label));
+  const states = statesOfSights(sights, isLearned, recorded);
+  if (states === undefined) return evaluateOneState(sights, isLearned, options);
+  return worstOfStates(sights, states, isLearned, (own) => evaluateOneState(own, isLearned, options));
+}
+
+/** Recordings in one operating state, or of a machine that has but one. */
+function evaluateOneState(
+  sights: readonly Sight[],
+  isLearned: (sight: Sight) => boolean,
+  options: PopulationOptions,
+): EvaluationPart {
+  const learned = sights.filter(isLearned);
   const healthy = learned.map(({ windows }) => windows);
   const windows = healthy.flat().length;
   if (windows < LEAST_WINDOWS) {

@@ -37,6 +37,8 @@ export interface RecordingResult {
   readonly score: number | null;
   readonly threshold: number;
   readonly anomalous: boolean | null;
+  /** Operating state in which it scored so; missing where the machine has but one. */
+  readonly state?: string;
   readonly diagnosis: { readonly fault: Fault; readonly confidence: number } | null;
   /** Why it was not judged. */
   readonly remark?: string;
@@ -50,9 +52,32 @@ export interface Windows {
   readonly falseDetections: number;
 }
 
+/** One thing of which the truth is known, and the operating state in which it was seen. */
+export interface JudgedInState extends Judged {
+  /** Missing where the machine has but one. */
+  readonly state?: string | undefined;
+  /** It was not judged, as a gateway would not have: it counts as not anomalous. */
+  readonly unjudged?: boolean;
+}
+
+/** How well what was seen in one operating state was told. */
+export interface StateQuality extends Rates {
+  readonly state: string;
+  /** Healthy windows or rows that were learned. */
+  readonly learned: number;
+  /** Recordings or rows of which the truth is known: these were judged. */
+  readonly judged: number;
+  /** And these were not, so they count as not anomalous. */
+  readonly unjudged: number;
+  readonly rocAuc: number | null;
+  readonly confusion: Confusion;
+}
+
 /** What one kind of recording contributes. */
 export interface EvaluationPart {
-  readonly judged: readonly Judged[];
+  readonly judged: readonly JudgedInState[];
+  /** By operating state how many healthy windows or rows were learned. */
+  readonly learned?: ReadonlyMap<string, number>;
   readonly detections: readonly Detection[];
   readonly perRecording: readonly RecordingResult[];
   readonly windows?: Windows;
@@ -65,6 +90,8 @@ export interface Evaluation extends Rates {
   readonly accuracy: number | null;
   readonly confusion: Confusion;
   readonly windows: Windows;
+  /** By operating state, where states are known; else empty. */
+  readonly states: readonly StateQuality[];
   readonly medianDelayS: number | null;
   readonly medianLeadS: number | null;
   readonly detections: readonly Detection[];
@@ -88,6 +115,7 @@ export function combine(set: string, parts: readonly EvaluationPart[]): Evaluati
       detected: sum(({ detected }) => detected),
       falseDetections: sum(({ falseDetections }) => falseDetections),
     },
+    states: qualityByState(parts, judged),
     medianDelayS: medianOrNull(detections.map(({ delayS }) => delayS)),
     medianLeadS: medianOrNull(detections.map(({ leadS }) => leadS)),
     detections,
@@ -98,4 +126,25 @@ export function combine(set: string, parts: readonly EvaluationPart[]): Evaluati
 function medianOrNull(values: readonly (number | null)[]): number | null {
   const known = values.filter((value) => value !== null);
   return known.length === 0 ? null : medianOf(known);
+}
+
+function qualityByState(
+  parts: readonly EvaluationPart[],
+  judged: readonly JudgedInState[],
+): readonly StateQuality[] {
+  const learned = new Map<string, number>();
+  for (const part of parts)
+    for (const [state, count] of part.learned ?? []) learned.set(state, (learned.get(state) ?? 0) + count);
+  const names = new Set([...learned.keys(), ...judged.flatMap(({ state }) => state ?? [])]);
+  return [...names].sort().map((state) => {
+    const own = judged.filter((of) => of.state === state);
+    const confusion = confusionOf(own);
+    const unjudged = own.filter((of) => of.unjudged).length;
+    return {
+      ...{ state, learned: learned.get(state) ?? 0, judged: own.length - unjudged, unjudged },
+      rocAuc: rocAucOf(own),
+      ...ratesOf(confusion),
+      confusion,
+    };
+  });
 }

@@ -1,4 +1,10 @@
-import { type ChannelKind, type ChartChannel, ControlChart } from '../../scoring/learning/control-chart.js';
+import {
+  type ChannelKind,
+  type ChartChannel,
+  ControlChart,
+  LEAST_VALUES,
+} from '../../scoring/learning/control-chart.js';
+import { type OperatingState, RUNNING } from '../../scoring/states/state.js';
 import type { Detection } from './result.js';
 
 /** Values in order of time, one row a time, one column a channel. */
@@ -11,11 +17,20 @@ export interface Series {
   readonly truths: readonly (boolean | undefined)[];
   /** Whether its end is the end of a life. */
   readonly endsInFailure: boolean;
+  /** Operating state of each row; missing where the machine has but one. */
+  readonly states?: readonly (OperatingState | undefined)[] | undefined;
 }
 
+/** Healthy rows, and the state of each where the machine has several. */
+export type LearnedRows = Pick<Series, 'rows' | 'states'>;
+
 export interface SeriesVerdict {
-  /** Per row after the ones that were learned from. */
+  /** Per row after the ones that were learned from; 0 for one that is not judged. */
   readonly scores: readonly number[];
+  /** Whether each of these was judged: not while it stood still, ran up, or did what nothing was learned of. */
+  readonly judged: readonly boolean[];
+  /** By state how many rows were learned; empty where the machine has but one state. */
+  readonly learned: ReadonlyMap<string, number>;
   readonly detections: readonly Detection[];
 }
 
@@ -28,27 +43,27 @@ export function channelKindOf(quantity: string): ChannelKind {
 }
 
 /**
- * Learns the first `fit` rows and judges the others as the gateway would have, one after the other, without a look ahead.
- * Anomalous rows at most `joinMs` apart are one detection.
+ * Learns the first `fit` rows and judges the others as the gateway would have, one after the other, without a look ahead:
+ * each row by a chart of its operating state. Anomalous rows at most `joinMs` apart are one detection.
  * @param learned rows to learn from in the place of the first ones
  */
 export function judgeSeries(
   series: Series,
   fit: number,
   joinMs: number,
-  learned: readonly (readonly number[])[] = series.rows.slice(0, fit),
+  learned: LearnedRows = firstRows(series, fit),
 ): SeriesVerdict {
-  const { channels, rows } = series;
-  const chart = ControlChart.fit(
-    channels,
-    channels.map((_, j) => learned.map((row) => row[j]!)),
-  );
+  const { rows } = series;
+  const { charts, counts } = chartsOf(series, learned);
   const scores: number[] = [];
+  const judged: boolean[] = [];
   const detections: Open[] = [];
   rows.forEach((row, i) => {
-    const { score, channel } = chart.step(row, i >= fit);
+    const chart = charts.get(chartName(series.states?.[i]));
+    const { score, channel } = chart?.step(row, i >= fit) ?? NOT_JUDGED;
     if (i < fit) return;
     scores.push(score);
+    judged.push(chart !== undefined);
     if (score <= 1) return;
     const last = detections.at(-1);
     const near =
@@ -58,7 +73,47 @@ export function judgeSeries(
       last.score = Math.max(last.score, score);
     } else detections.push({ from: i, to: i, score, channel: channel ?? '' });
   });
-  return { scores, detections: detections.map((open) => detectionOf(series, open)) };
+  return {
+    scores,
+    judged,
+    learned: series.states === undefined ? new Map() : counts,
+    detections: detections.map((open) => detectionOf(series, open)),
+  };
+}
+
+const NOT_JUDGED = { score: 0, channel: undefined } as const;
+
+const firstRows = ({ rows, states }: Series, fit: number): LearnedRows => ({
+  rows: rows.slice(0, fit),
+  states: states?.slice(0, fit),
+});
+
+/** A chart for each steady state of which there is enough to learn from; the only state has one in any case. */
+function chartsOf({ channels, states: known }: Series, { rows, states }: LearnedRows) {
+  const byState = new Map<string, (readonly number[])[]>();
+  rows.forEach((row, i) => {
+    const name = chartName(states?.[i]);
+    if (name === undefined) return;
+    const own = byState.get(name);
+    if (own === undefined) byState.set(name, [row]);
+    else own.push(row);
+  });
+  const charts = new Map<string | undefined, ControlChart>();
+  for (const [name, own] of byState) {
+    const columns = channels.map((_, j) => own.map((row) => row[j]!));
+    if (known !== undefined && !columns.some(hasEnough)) continue;
+    charts.set(name, ControlChart.fit(channels, columns));
+  }
+  return { charts, counts: new Map([...byState].map(([name, own]) => [name, own.length])) };
+}
+
+const hasEnough = (column: readonly number[]): boolean =>
+  column.filter(Number.isFinite).length >= LEAST_VALUES;
+
+/** The state whose chart judges a row; undefined where none does. */
+function chartName(state: OperatingState | undefined): string | undefined {
+  if (state === undefined) return RUNNING.name;
+  return state.kind === 'steady' ? state.name : undefined;
 }
 
 /** A detection by its rows. */

@@ -33,6 +33,16 @@ const INTERVAL_RATE = 0.1;
 /** A value older than the newest by more than this tells that the clock was set back, milliseconds. */
 const SET_BACK_MS = 600_000;
 
+/** How well a point tells the state of its machine where none is declared: 0 is best, infinity not at all. */
+export function tellingRank(point: string, feature?: string): number {
+  const { quantity } = pointParts(point);
+  if (feature !== undefined)
+    return feature === LEVEL && WAVEFORMS.includes(quantity) ? TELLING.length : Number.POSITIVE_INFINITY;
+  if (NO_DUTY.test(quantity)) return Number.POSITIVE_INFINITY;
+  const rank = TELLING.findIndex((pattern) => pattern.test(quantity));
+  return rank < 0 ? Number.POSITIVE_INFINITY : rank;
+}
+
 interface Tracked {
   measure: TrackedMeasure;
   state: MeasureState | undefined;
@@ -100,7 +110,7 @@ export class MachineStates {
   /** Whether a value of this point and feature would tell anything: others need not be handed over. */
   isTold(point: string, feature?: string): boolean {
     if (this.#config === 'none') return false;
-    if (this.#config === 'found') return this.#rankOf(point, feature) <= this.#rank;
+    if (this.#config === 'found') return tellingRank(point, feature) <= this.#rank;
     return this.#tracked.some(({ measure }) => measure.point === point && measure.feature === feature);
   }
 
@@ -145,6 +155,23 @@ export class MachineStates {
     return this.#finder?.toJSON();
   }
 
+  /** What was found, as if it had been declared: nothing more is found by that. */
+  get asDeclared(): DeclaredStates | undefined {
+    const rule = this.#finder?.rule;
+    const [tracked] = this.#tracked;
+    if (this.#config !== 'found' || rule === undefined || tracked === undefined) return undefined;
+    const { point, feature, unit } = tracked.measure;
+    return {
+      point,
+      ...(feature === undefined ? {} : { feature }),
+      ...(unit === undefined ? {} : { unit }),
+      bins: [...rule.bins],
+      hysteresis: rule.hysteresis,
+      dwell: rule.dwellMs,
+      ...(rule.stoppedBelow === undefined ? {} : { stoppedBelow: rule.stoppedBelow }),
+    };
+  }
+
   #dropFinder(): void {
     this.#finder = undefined;
     this.#rank = Number.POSITIVE_INFINITY;
@@ -152,7 +179,7 @@ export class MachineStates {
   }
 
   #find({ point, feature, unit, value, timeMs }: StateValue): void {
-    const rank = this.#rankOf(point, feature);
+    const rank = tellingRank(point, feature);
     const better =
       rank < this.#rank || (rank === this.#rank && this.#finder !== undefined && point < this.#finder.point);
     // A measure of the same kind is as good as the other: the first one stays once it told something.
@@ -181,15 +208,6 @@ export class MachineStates {
     const [known] = this.#tracked;
     if (known === undefined) this.#tracked = [{ measure, state: undefined, intervalMs: 0 }];
     else known.measure = measure;
-  }
-
-  #rankOf(point: string, feature: string | undefined): number {
-    const { quantity } = pointParts(point);
-    if (feature !== undefined)
-      return feature === LEVEL && WAVEFORMS.includes(quantity) ? TELLING.length : Number.POSITIVE_INFINITY;
-    if (NO_DUTY.test(quantity)) return Number.POSITIVE_INFINITY;
-    const rank = TELLING.findIndex((pattern) => pattern.test(quantity));
-    return rank < 0 ? Number.POSITIVE_INFINITY : rank;
   }
 
   #track(tracked: Tracked, { point, feature, unit, value, timeMs }: StateValue): void {

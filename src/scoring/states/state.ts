@@ -22,6 +22,16 @@ export const UNKNOWN: OperatingState = { kind: 'unknown', name: 'unknown' };
 /** Names that no bin may have. */
 export const RESERVED_NAMES: readonly string[] = ['stopped', 'run-up', 'run-down', 'unseen', 'unknown'];
 
+/** The state of a name: one of the gateway's own, else a steady one. */
+export function stateNamed(name: string): OperatingState {
+  return (
+    [STOPPED, RUN_UP, RUN_DOWN, UNSEEN, UNKNOWN].find((state) => state.name === name) ?? {
+      kind: 'steady',
+      name,
+    }
+  );
+}
+
 /** Whether what a machine shows in a state is compared with what is usual. */
 export const isJudged = ({ kind }: OperatingState): boolean => kind === 'steady' || kind === 'unknown';
 

@@ -1,0 +1,59 @@
+import { type Diagnosis, diagnose } from '../../diagnosis/diagnose.js';
+import type { FeatureVector } from '../../features/spec.js';
+import type { Recording } from '../../signals/recording-set.js';
+import type { StateSpan, StateStory } from '../recorded-states.js';
+import type { RecordingAnalysis } from '../recording-windows.js';
+
+/** The windows of a recording: its samples are let go. */
+export interface WindowsOfRecording {
+  readonly windows: readonly FeatureVector[];
+  /** Each window, as it is asked for its operating state. */
+  readonly story: StateStory;
+}
+
+/** What an evaluation keeps of a recording. */
+export interface Sight extends WindowsOfRecording {
+  readonly file: string;
+  readonly point: string;
+  /** Recordings of one group are compared with each other. */
+  readonly group: string;
+  readonly label: string | undefined;
+  readonly split: 'train' | 'test' | undefined;
+  readonly diagnosis: Pick<Diagnosis, 'fault' | 'confidence'>;
+}
+
+export async function windowsOf(
+  recording: Recording,
+  analysis: RecordingAnalysis,
+): Promise<WindowsOfRecording> {
+  const { point, sampleRateHz, entry } = recording;
+  const context = analysis.contextOf(recording);
+  const windows: FeatureVector[] = [];
+  const spans: StateSpan[] = [];
+  for (const block of recording.blocks) {
+    const spec = analysis.specOf(recording, context, block);
+    for await (const { features, timeMs } of analysis.windows(block, spec)) {
+      windows.push(features);
+      const toMs = timeMs + (spec.blockLength * 1000) / sampleRateHz;
+      spans.push({ point, fromMs: timeMs, toMs, named: entry.state, unit: spec.unit, features });
+    }
+  }
+  const isDated = entry.startedAt !== undefined;
+  return { windows, story: { spans, isDated, speedRpm: entry.speedRpm } };
+}
+
+export async function sightOf(recording: Recording, analysis: RecordingAnalysis): Promise<Sight> {
+  const { file, point, sampleRateHz, label, entry } = recording;
+  const context = analysis.contextOf(recording);
+  let diagnosis: Sight['diagnosis'] = { fault: 'unknown', confidence: 0 };
+  for (const block of recording.blocks) {
+    const spec = analysis.specOf(recording, context, block);
+    const { fault, confidence } = await diagnose([block.samples], spec);
+    if (confidence > diagnosis.confidence) diagnosis = { fault, confidence };
+  }
+  return {
+    ...{ file, point, label, split: entry.split, diagnosis },
+    group: `${point} at ${sampleRateHz} Hz`,
+    ...(await windowsOf(recording, analysis)),
+  };
+}
