@@ -4,6 +4,7 @@ import type { Logger } from '../base/logger.js';
 import type { Gateway } from '../gateway.js';
 import { access } from './access.js';
 import { alarmRoutes } from './alarms.js';
+import { captureRoutes } from './captures.js';
 import { caseRoutes } from './cases.js';
 import { clockRoutes } from './clock.js';
 import { commissioningRoutes } from './commissioning.js';
@@ -33,6 +34,7 @@ export const createGatewayApi = (
       clockRoutes(gateway),
       commissioningRoutes(gateway),
       caseRoutes(gateway),
+      captureRoutes(gateway),
       pointRoutes(gateway),
       machineRoutes(gateway),
       liveRoutes({

@@ -20,6 +20,7 @@ const VERBS: readonly { readonly name: string; load(): Promise<{ register: Regis
   { name: 'mqtt-password', load: () => import('./mqtt-password.js') },
   { name: 'alarms', load: () => import('./alarms.js') },
   { name: 'events', load: () => import('./events.js') },
+  { name: 'captures', load: () => import('./captures.js') },
   { name: 'dlq', load: () => import('./dlq.js') },
   { name: 'scan', load: () => import('./scan.js') },
   { name: 'probe', load: () => import('./probe.js') },

@@ -133,7 +133,7 @@ export async function openGatewayParts(deps: GatewayPartsDeps): Promise<GatewayP
     logger: part('learning'),
     diagnose: (point) => pipeline.diagnosisOf(point),
   });
-  const desks = openDesks({ ...actors, journal: store.journal }, learning);
+  const desks = openDesks({ ...actors, journal: store.journal }, { learning, captures: pipeline });
   const memories = await SourceMemories.open(store, logger);
   const sources = new SourceSet({
     gatewayId: config.gateway.id,

@@ -1,25 +1,14 @@
-import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { listen } from '#sm/api/server.js';
 import { systemClock } from '#sm/base/clock.js';
 import { silentLogger } from '#sm/base/logger.js';
 import { seededRandom } from '#sm/base/random.js';
-import { main } from '#sm/cli/main.js';
 import { textPlot } from '#sm/cli/text-plot.js';
 import { parseConfig } from '#sm/config/load.js';
 import { demoConfig } from '#sm/simulator/demo-config.js';
 import { type Plant, startPlant } from '#sm/simulator/plant.js';
+import { sm } from '../support/cli.js';
 import { startGateway } from '../support/gateway.js';
-
-/** Runs a command as the shell does. */
-async function sm(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  const [out, err] = [new PassThrough(), new PassThrough()];
-  const [written, complained]: [Buffer[], Buffer[]] = [[], []];
-  out.on('data', (chunk: Buffer) => written.push(chunk));
-  err.on('data', (chunk: Buffer) => complained.push(chunk));
-  const code = await main(['node', 'sm-edge', ...argv], {}, { out, err });
-  return { code, out: Buffer.concat(written).toString(), err: Buffer.concat(complained).toString() };
-}
 
 describe('the tools that look at a running gateway', () => {
   let plant: Plant;

@@ -1,8 +1,10 @@
 import { expect, it } from 'vitest';
-import type { CaptureRecord } from '#sm/pipeline/live/captures.js';
+import type { CaptureJson } from '#sm/api/captures.js';
+import { listen } from '#sm/api/server.js';
+import { sm } from '../support/cli.js';
 import { eventually } from '../support/daemon.js';
 import { PostedMachine } from '../support/machine-signal.js';
-import { gatewayStopped, get, oneGateway } from '../support/one-gateway.js';
+import { get, oneGateway } from '../support/one-gateway.js';
 
 const DRIVE_END = 'pump-1.bearing-de.acceleration';
 const OTHER_END = 'pump-1.bearing-nde.acceleration';
@@ -29,9 +31,11 @@ it('an alarm on a feature keeps the raw signal of all waveforms of the machine, 
     return events[0];
   });
   await run(3);
-  gatewayStopped();
-  const records = await one.stopAndRead((store) => store.documents('capture:'));
-  const captures = records.map(([, record]) => record as CaptureRecord);
+  const kept = async () => (await get(one, `captures?correlation=${raised.correlationId}`)).captures;
+  const captures: CaptureJson[] = await eventually('both are stored', async () => {
+    const found = await kept();
+    return found.length === 2 ? found : undefined;
+  });
   expect(captures.map(({ point }) => point).sort()).toEqual([DRIVE_END, OTHER_END]);
   for (const { causes, sampleRateHz, samples, cut } of captures) {
     expect(causes[0]).toMatchObject({
@@ -43,4 +47,17 @@ it('an alarm on a feature keeps the raw signal of all waveforms of the machine, 
     expect(cut).toEqual([]);
     expect(samples).toBe(3 * sampleRateHz);
   }
+
+  const url = `http://127.0.0.1:${await listen(one.api, { host: '127.0.0.1', port: 0 })}`;
+  const { out: asked } = await sm('captures', 'take', 'pump-1.*', '--by', 'kim', '--url', url);
+  expect(asked).toContain(`${DRIVE_END}: kept from 2 s before now to 1 s after`);
+  await run(2);
+  const told = await eventually('the list tells of what was asked for', async () => {
+    const { out } = await sm('captures', 'list', '--point', OTHER_END, '--url', url);
+    return out.includes('asked for by kim') ? out : undefined;
+  });
+  expect(told).toContain('alarm loud');
+  expect(told).not.toContain(DRIVE_END);
+  const { code, err } = await sm('captures', 'take', 'pump-9.*', '--url', url);
+  expect([code, err]).toEqual([1, expect.stringContaining('no waveform that is being analysed')]);
 }, 60_000);

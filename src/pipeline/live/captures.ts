@@ -1,5 +1,6 @@
 import { toSmEdgeError } from '../../base/errors.js';
 import type { Metrics } from '../../base/metrics.js';
+import { pointMatcher } from '../../signals/point-pattern.js';
 import { type CaptureCut, TriggerCapture } from '../../signals/trigger-capture.js';
 import type { BlockRow, Store } from '../../storage/store.js';
 import type { Channel } from './channel.js';
@@ -16,6 +17,8 @@ export interface CaptureCause {
   readonly alarm?: string;
   /** The point that the trigger is of, where it is another one. */
   readonly point?: string;
+  /** Who asked for it, where it was a person. */
+  readonly by?: string;
 }
 
 /** One stored capture: its samples are the blocks of the point in its span. The document `capture:POINT:SLOT`. */
@@ -30,6 +33,14 @@ export interface CaptureRecord {
   /** Why it is shorter than asked for; empty where it is not. */
   readonly cut: readonly CaptureCut[];
   readonly causes: readonly CaptureCause[];
+}
+
+export interface CaptureQuery {
+  /** The name of a point, `*` standing for any part of it. */
+  readonly point?: string | undefined;
+  /** Those of one happening. */
+  readonly correlation?: string | undefined;
+  readonly limit?: number;
 }
 
 export interface CapturesDeps {
@@ -117,12 +128,17 @@ export class Captures {
     await Promise.all([...this.#running.values()].map((running) => this.#finish(running)));
   }
 
-  /** The records of a point (all points where missing), newest first. */
-  async list(point?: string): Promise<CaptureRecord[]> {
-    const prefix = point === undefined ? CAPTURE_PREFIX : `${CAPTURE_PREFIX}${point}:`;
-    const documents = await this.#deps.store.documents(prefix);
-    const records = documents.map(([, document]) => document as CaptureRecord);
-    return records.sort((a, b) => b.triggerTimeMs - a.triggerTimeMs);
+  /** Those that are kept, newest first. */
+  async list(query: CaptureQuery = {}): Promise<CaptureRecord[]> {
+    const documents = await this.#deps.store.documents(CAPTURE_PREFIX);
+    const { point = '*', correlation, limit } = query;
+    const matches = pointMatcher(point);
+    return documents
+      .map(([, document]) => document as CaptureRecord)
+      .filter((record) => matches(record.point))
+      .filter(({ causes }) => !correlation || causes.some((one) => one.correlationId === correlation))
+      .sort((a, b) => b.triggerTimeMs - a.triggerTimeMs)
+      .slice(0, limit);
   }
 
   #finish(running: Running): Promise<void> {

@@ -1,12 +1,13 @@
 import type { AlarmEngine, AlarmTransition } from '../../alarms/engine.js';
 import type { Clock } from '../../base/clock.js';
-import { toErrorRecord, toSmEdgeError } from '../../base/errors.js';
+import { SmEdgeError, toErrorRecord, toSmEdgeError } from '../../base/errors.js';
 import type { NewId } from '../../base/ids.js';
 import type { Logger } from '../../base/logger.js';
 import type { Metrics } from '../../base/metrics.js';
 import type { Diagnosis } from '../../diagnosis/diagnose.js';
 import type { AnalysisConfig } from '../../features/analysis-config.js';
 import { pointParts } from '../../signals/point.js';
+import { pointMatcher } from '../../signals/point-pattern.js';
 import type { SampleBlock } from '../../signals/sample-block.js';
 import type { IntakeSink } from '../../sources/intake/intake.js';
 import type { SignalBatch } from '../../sources/part.js';
@@ -21,7 +22,7 @@ import type { MachineRegistry } from '../machines.js';
 import type { OperatingStates } from '../operating-states.js';
 import type { PointBoard } from '../point-board.js';
 import { signalDocument } from '../signal-document.js';
-import { type CaptureCause, Captures } from './captures.js';
+import { type CaptureCause, type CaptureQuery, type CaptureRecord, Captures } from './captures.js';
 import type { AnalysisWindow } from './channel.js';
 import { Consequences } from './consequences.js';
 import { countReadings, type LiveMetrics, liveMetrics } from './metrics.js';
@@ -54,6 +55,14 @@ export interface LiveDeps {
   readonly seasons?: Iterable<readonly [point: string, state: unknown]>;
 }
 
+/** A capture that a person asked for: it is stored when the signal after now has come. */
+export interface CaptureUnderWay {
+  readonly points: readonly string[];
+  readonly correlationId: string;
+  readonly beforeMs: number;
+  readonly afterMs: number;
+}
+
 /** What has not been analysed by then is given up when the gateway stops, milliseconds. */
 const STOP_TIMEOUT_MS = 3_000;
 
@@ -70,8 +79,7 @@ export class LivePipeline implements IntakeSink {
   readonly #consequences: Consequences;
   readonly #scalars: ScalarPath;
   readonly #windows: WindowPath;
-  /** Raw signal around events: their records, and triggers by hand. */
-  readonly captures: Captures;
+  readonly #captures: Captures;
   #stopping = false;
 
   constructor(deps: LiveDeps) {
@@ -80,7 +88,7 @@ export class LivePipeline implements IntakeSink {
     const underWay = new UnderWay(deps.clock, deps.logger);
     this.#underWay = underWay;
     const { before, after } = config.capture;
-    this.captures = new Captures({ store, metrics, beforeMs: before, afterMs: after });
+    this.#captures = new Captures({ store, metrics, beforeMs: before, afterMs: after });
     const { gauges, counters } = liveMetrics(metrics);
     this.#counters = counters;
     const consequences = new Consequences({
@@ -137,13 +145,37 @@ export class LivePipeline implements IntakeSink {
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#windows.stop();
-    this.#underWay.follow(this.captures.stop());
+    this.#underWay.follow(this.#captures.stop());
     await this.#underWay.settled(STOP_TIMEOUT_MS);
   }
 
   /** Takes up what is known of the machines now: a point whose machine, speed or bearing changed is begun anew. */
   machinesChanged(): void {
     this.#tracks.machinesChanged();
+  }
+
+  /** The captures that are kept, newest first. */
+  list(query: CaptureQuery): Promise<CaptureRecord[]> {
+    return this.#captures.list(query);
+  }
+
+  /**
+   * Keeps the raw signal around now, because a person asks for it.
+   * @param pattern names of waveform points, `*` standing for any part
+   * @throws SmEdgeError `NOT_FOUND` where no waveform has such a name
+   */
+  take(pattern: string, by: string): CaptureUnderWay {
+    const matches = pointMatcher(pattern);
+    const tracks = [...this.#tracks.all()].filter(({ channel }) => matches(channel.point));
+    if (tracks.length === 0)
+      throw new SmEdgeError('NOT_FOUND', `no waveform that is being analysed is named ${pattern}`, {
+        hint: 'sm-edge status and GET /api/v1/points list the points; readings have no waveform',
+      });
+    const timeMs = this.#deps.clock.nowMs();
+    const correlationId = this.#deps.newId();
+    for (const track of tracks) this.#capture(track, { trigger: 'manual', timeMs, correlationId, by });
+    const { before: beforeMs, after: afterMs } = this.#deps.config.capture;
+    return { points: tracks.map(({ channel }) => channel.point), correlationId, beforeMs, afterMs };
   }
 
   /** What physics says of the newest signal of a point; undefined where there is too little of it. */
@@ -162,7 +194,7 @@ export class LivePipeline implements IntakeSink {
   }
 
   #capture(track: Track, cause: CaptureCause): void {
-    this.#underWay.follow(this.captures.begin(track.channel, cause, track.stored));
+    this.#underWay.follow(this.#captures.begin(track.channel, cause, track.stored));
   }
 
   #takeBlock(block: SampleBlock, stored: boolean): void {
@@ -181,7 +213,7 @@ export class LivePipeline implements IntakeSink {
     const continued = track.channel.push(block) === 'continued';
     if (!continued) this.#counters.gaps.inc();
     anomalies.quality(block.point, continued ? block.quality : 'uncertain');
-    const captured = this.captures.advance(track.channel);
+    const captured = this.#captures.advance(track.channel);
     if (captured !== undefined) this.#underWay.follow(captured);
     this.#next(track);
   }

@@ -41,6 +41,10 @@ export class Tracks {
     return this.#tracks.get(point);
   }
 
+  all(): Iterable<Track> {
+    return this.#tracks.values();
+  }
+
   *ofMachine(machine: string): Iterable<Track> {
     for (const track of this.#tracks.values()) if (track.context.machine === machine) yield track;
   }

@@ -62,7 +62,7 @@ describe('captures', () => {
     push(400);
     await all.advance(channel);
     expect(all.running).toBe(0);
-    const [record, ...others] = await all.list(POINT);
+    const [record, ...others] = await all.list({ point: POINT });
     expect(others).toEqual([]);
     expect(record).toMatchObject({
       point: POINT,
@@ -105,7 +105,7 @@ describe('captures', () => {
     push(2000);
     const all = captures(1000, 0);
     await all.begin(channel, cause(1), true);
-    expect(await all.list(POINT)).toHaveLength(1);
+    expect(await all.list({ point: POINT })).toHaveLength(1);
     expect(await store.blocks(POINT, 0, T0 + 10_000, 100)).toEqual([]);
   });
 
@@ -118,7 +118,7 @@ describe('captures', () => {
       if (n % 10 === 0) all = captures(5, 0);
       await all.begin(channel, cause(n), false);
     }
-    const records = await captures().list(POINT);
+    const records = await captures().list({ point: POINT });
     expect(records).toHaveLength(32);
     expect(records[0]!.causes[0]!.eventId).toBe('event-39');
     expect(records[31]!.causes[0]!.eventId).toBe('event-8');
