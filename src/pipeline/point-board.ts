@@ -16,7 +16,7 @@ interface Entry {
   timeMs: number;
   score: number | undefined;
   /** What a classification or a forecast says besides its score. */
-  said: Pick<PointView, 'label' | 'probabilities' | 'expected' | 'lower' | 'upper'>;
+  said: Pick<PointView, 'label' | 'probabilities' | 'expected' | 'lower' | 'upper' | 'saidBy'>;
   threshold: number | undefined;
   state: string | undefined;
   unjudged: string | undefined;
@@ -108,7 +108,7 @@ export class PointBoard {
     if (entry === undefined) return;
     entry.timeMs = Math.max(entry.timeMs, timeMs);
     entry.score = worst?.score;
-    entry.said = worst === undefined ? {} : saidBy(worst);
+    entry.said = worst === undefined ? {} : saidIn(worst);
     entry.threshold = worst?.threshold;
     entry.state = state?.name;
     entry.unjudged = unjudged;
@@ -162,12 +162,13 @@ export class PointBoard {
 
 const viewOf = (point: string, { said, ...entry }: Entry): PointView => ({ point, ...entry, ...said });
 
-const saidBy = ({ label, probabilities, expected, lower, upper }: Score): Entry['said'] => ({
+const saidIn = ({ label, probabilities, expected, lower, upper, saidBy }: Score): Entry['said'] => ({
   label,
   probabilities,
   expected,
   lower,
   upper,
+  saidBy,
 });
 
 function worstHealth(points: readonly PointView[]): number | undefined {

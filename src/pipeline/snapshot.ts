@@ -58,6 +58,8 @@ export interface PointView {
   readonly expected?: number | undefined;
   readonly lower?: number | undefined;
   readonly upper?: number | undefined;
+  /** Models that said the label or the forecast, where they are not those of the score. */
+  readonly saidBy?: string | undefined;
   readonly threshold: number | undefined;
   /** Operating state of the machine when it was last judged, where it has more than one. */
   readonly state?: string | undefined;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { exceedance } from './exceedance.js';
-import type { MemberScore, Score } from './score.js';
+import { type MemberScore, type Said, type Score, saidIn } from './score.js';
 
 /** How the scores of several models become one. */
 export const COMBINATIONS = ['max', 'mean', 'vote', 'weighted'] as const;
@@ -14,6 +14,8 @@ export const ENSEMBLE = 'ensemble';
  * compared by their exceedance, 1 at the threshold, which is the threshold of the combined score too.
  * - `max`: as anomalous as the most anomalous. `mean`: the mean of all. `weighted`: the mean by weight.
  * - `vote`: anomalous where more than half of the models say so (twice the share of them).
+ *
+ * What classifications and forecasts among them say is carried on: see `said`.
  * @param members at least one
  * @param leftOut why other members do not speak
  */
@@ -39,14 +41,84 @@ export function combineScores(
     score,
     threshold: 1,
     anomalous: score > 1,
+    ...said(members, weights),
     members: members.map(
-      ({ model, version, score: own, threshold, anomalous }, i): MemberScore => ({
-        ...{ model, version, score: own, threshold, anomalous },
+      (member, i): MemberScore => ({
+        ...ownOf(member),
+        ...saidIn(member),
         ...(combine === 'weighted' ? { weight: weights[i]! / total } : {}),
       }),
     ),
     ...(leftOut.length === 0 ? {} : { leftOut: leftOut.join('; ') }),
   };
+}
+
+const ownOf = ({ model, version, score, threshold, anomalous }: Score) => ({
+  ...{ model, version, score, threshold, anomalous },
+});
+
+/**
+ * What an ensemble says besides its score.
+ * - Classifications with the same labels say one thing: the mean of their probabilities (by weight where they are
+ *   weighted), and the most probable label by it.
+ * - Those with other labels cannot be averaged: the one whose label is most certain speaks (probability times weight).
+ *   Where two families of labels compete each counts with its largest.
+ * - Of forecasts the one speaks that was missed by most.
+ *
+ * Models without labels have no say in them, and the label none in the score.
+ */
+function said(members: readonly Score[], weights: readonly number[]): Said & Pick<Score, 'saidBy'> {
+  const speakers: string[] = [];
+  const label = saidLabel(members, weights, speakers);
+  const forecasts = members.filter(({ expected }) => expected !== undefined);
+  const missed = forecasts.reduce<Score | undefined>(
+    (most, of) => (most === undefined || exceedance(of) > exceedance(most) ? of : most),
+    undefined,
+  );
+  if (missed !== undefined && !speakers.includes(missed.model)) speakers.push(missed.model);
+  const { expected, lower, upper } = missed ?? {};
+  const forecast = saidIn({
+    ...(expected === undefined ? {} : { expected }),
+    ...(lower === undefined ? {} : { lower }),
+    ...(upper === undefined ? {} : { upper }),
+  });
+  return speakers.length === 0 ? {} : { ...label, ...forecast, saidBy: speakers.join(', ') };
+}
+
+function saidLabel(
+  members: readonly Score[],
+  weights: readonly number[],
+  speakers: string[],
+): Pick<Said, 'label' | 'probabilities'> {
+  const families = new Map<string, Family>();
+  members.forEach(({ model, label, probabilities }, i) => {
+    if (label === undefined || probabilities === undefined) return;
+    const key = JSON.stringify(Object.keys(probabilities).sort());
+    const family = families.get(key) ?? { models: [], weight: 0, certainty: 0, sums: {} };
+    families.set(key, family);
+    family.models.push(model);
+    family.weight += weights[i]!;
+    family.certainty = Math.max(family.certainty, weights[i]! * (probabilities[label] ?? 0));
+    for (const [name, probability] of Object.entries(probabilities))
+      family.sums[name] = (family.sums[name] ?? 0) + weights[i]! * probability;
+  });
+  const chosen = [...families.values()].reduce<Family | undefined>(
+    (most, of) => (most === undefined || of.certainty > most.certainty ? of : most),
+    undefined,
+  );
+  if (chosen === undefined) return {};
+  speakers.push(...chosen.models);
+  const means = Object.entries(chosen.sums).map(([name, sum]) => [name, sum / chosen.weight] as const);
+  const [label] = means.reduce((most, of) => (of[1] > most[1] ? of : most));
+  return { label, probabilities: Object.fromEntries(means) };
+}
+
+/** Classifications with the same labels. */
+interface Family {
+  readonly models: string[];
+  weight: number;
+  certainty: number;
+  readonly sums: Record<string, number>;
 }
 
 const countsSchema = z.record(

@@ -1,7 +1,19 @@
 export type { FeatureVector } from '../features/spec.js';
 
+/** What a classification or a forecast says besides its score. */
+export interface Said {
+  /** Of a classification: the most probable label. */
+  readonly label?: string;
+  /** Of a classification: every label with its probability, 0 to 1. */
+  readonly probabilities?: Readonly<Record<string, number>>;
+  /** Of a forecast: what was expected of this moment, and the interval around it. */
+  readonly expected?: number;
+  readonly lower?: number;
+  readonly upper?: number;
+}
+
 /** What one model of an ensemble says, and its share where they are weighted. */
-export interface MemberScore {
+export interface MemberScore extends Said {
   readonly model: string;
   readonly version: string;
   readonly score: number;
@@ -11,7 +23,7 @@ export interface MemberScore {
 }
 
 /** How anomalous one block or reading is. The higher the score, the more anomalous, whatever the model's own sign. */
-export interface Score {
+export interface Score extends Said {
   /** Name of the model; `baseline` for the point's own statistics. */
   readonly model: string;
   readonly version: string;
@@ -27,38 +39,26 @@ export interface Score {
   readonly members?: readonly MemberScore[];
   /** Of an ensemble: which of its models do not speak, and why. */
   readonly leftOut?: string;
-  /** Of a classification: the most probable label. */
-  readonly label?: string;
-  /** Of a classification: every label with its probability, 0 to 1. */
-  readonly probabilities?: Readonly<Record<string, number>>;
-  /** Of a forecast: what was expected of this moment, and the interval around it. */
-  readonly expected?: number;
-  readonly lower?: number;
-  readonly upper?: number;
-  /** Model that said the label or the forecast, where it is not the one of the score. */
+  /** Model (or models) that said the label or the forecast, where it is not the one of the score. */
   readonly saidBy?: string;
 }
 
 /** What a classification or a forecast says besides its score; nothing for other models. */
-export function besideScore({
-  label,
-  probabilities,
-  expected,
-  lower,
-  upper,
-  saidBy,
-  members,
-  leftOut,
-}: Score): Pick<
-  Score,
-  'label' | 'probabilities' | 'expected' | 'lower' | 'upper' | 'saidBy' | 'members' | 'leftOut'
-> {
+export function saidIn({ label, probabilities, expected, lower, upper }: Said): Said {
   return {
     ...(label === undefined ? {} : { label }),
     ...(probabilities === undefined ? {} : { probabilities }),
     ...(expected === undefined ? {} : { expected }),
     ...(lower === undefined ? {} : { lower }),
     ...(upper === undefined ? {} : { upper }),
+  };
+}
+
+/** What is told of a score besides its number: what was said, by which models. */
+export function besideScore(score: Score): Said & Pick<Score, 'saidBy' | 'members' | 'leftOut'> {
+  const { saidBy, members, leftOut } = score;
+  return {
+    ...saidIn(score),
     ...(saidBy === undefined ? {} : { saidBy }),
     ...(members === undefined ? {} : { members }),
     ...(leftOut === undefined ? {} : { leftOut }),
@@ -73,6 +73,5 @@ export function withWhatWasSaid(worst: Score, scores: readonly Score[]): Score {
   if (worst.label !== undefined || worst.expected !== undefined) return worst;
   const speaker = scores.find(({ label, expected }) => label !== undefined || expected !== undefined);
   if (speaker === undefined) return worst;
-  const { members: _members, leftOut: _leftOut, ...said } = besideScore(speaker);
-  return { ...worst, ...said, saidBy: speaker.model };
+  return { ...worst, ...saidIn(speaker), saidBy: speaker.saidBy ?? speaker.model };
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { COMBINATIONS, combineScores, ModelPrecision } from '#sm/scoring/ensemble.js';
-import type { Score } from '#sm/scoring/score.js';
+import { type Score, withWhatWasSaid } from '#sm/scoring/score.js';
 
 const says = (model: string, score: number, threshold = 10): Score => ({
   ...{ model, version: '1', score, threshold },
@@ -67,6 +67,64 @@ describe('one score of several models', () => {
         },
       ),
     );
+  });
+});
+
+describe('what an ensemble says besides its score', () => {
+  const classified = (model: string, probabilities: Record<string, number>): Score => ({
+    ...says(model, 1 - probabilities.normal!, 0.5),
+    label: Object.keys(probabilities).reduce((a, b) => (probabilities[b]! > probabilities[a]! ? b : a)),
+    probabilities,
+  });
+
+  it('the label of its only classification, wherever it stands, and whether or not it raised the score', () => {
+    const loose = classified('looseness', { normal: 0.3, loose: 0.7 });
+    for (const combine of COMBINATIONS) {
+      const one = combineScores([says('a', 20), loose, says('b', 5)], combine, even);
+      expect(one).toMatchObject({ label: 'loose', probabilities: { normal: 0.3, loose: 0.7 } });
+      expect(one.saidBy).toBe('looseness');
+      expect(one.members![1]).toMatchObject({ model: 'looseness', label: 'loose' });
+      expect(one.members![0]).not.toHaveProperty('label');
+    }
+    expect(combineScores([says('a', 20)], 'max', even)).not.toHaveProperty('saidBy');
+  });
+
+  it('the mean of classifications with the same labels, by weight where they are weighted', () => {
+    const two = [
+      classified('a', { normal: 0.1, inner: 0.7, outer: 0.2 }),
+      classified('b', { outer: 0.9, inner: 0.05, normal: 0.05 }),
+    ];
+    const mean = combineScores(two, 'mean', even);
+    expect(mean).toMatchObject({ label: 'outer', saidBy: 'a, b' });
+    expect(mean.probabilities!.outer).toBeCloseTo(0.55, 12);
+    expect(Object.values(mean.probabilities!).reduce((sum, p) => sum + p)).toBeCloseTo(1, 12);
+    const weighted = combineScores(two, 'weighted', (model) => (model === 'a' ? 0.9 : 0.1));
+    expect(weighted.label).toBe('inner');
+    expect(weighted.probabilities!.inner).toBeCloseTo(0.9 * 0.7 + 0.1 * 0.05, 12);
+  });
+
+  it('the most certain of classifications with other labels, and the forecast that was missed by most', () => {
+    const one = combineScores(
+      [
+        classified('bearing', { normal: 0.4, inner: 0.6 }),
+        classified('mounting', { normal: 0.1, loose: 0.9 }),
+        { ...says('calm', 0.2, 1), expected: 5, lower: 4, upper: 6 },
+        { ...says('missed', 3, 1), expected: 2, lower: 1, upper: 3 },
+      ],
+      'max',
+      even,
+    );
+    expect(one).toMatchObject({ label: 'loose', expected: 2, lower: 1, upper: 3 });
+    expect(one.saidBy).toBe('mounting, missed');
+    expect(one.probabilities).toEqual({ normal: 0.1, loose: 0.9 });
+  });
+
+  it('the baseline that is worse still names who said it', () => {
+    const loose = classified('looseness', { normal: 0.3, loose: 0.7 });
+    const ensemble = combineScores([says('a', 12), loose], 'max', even);
+    const worst = withWhatWasSaid(says('baseline', 50), [ensemble, says('baseline', 50)]);
+    expect(worst).toMatchObject({ model: 'baseline', label: 'loose', saidBy: 'looseness' });
+    expect(worst).not.toHaveProperty('members');
   });
 });
 
