@@ -4,7 +4,7 @@ import { SmEdgeError } from '../base/errors.js';
 import { finishReplacing, isDamage, isUnreadable, replaceDamaged } from './damage.js';
 import { type FolderLock, lockFolder } from './folder-lock.js';
 import { MIGRATIONS } from './migrations/index.js';
-import { dropFromPageCache } from './page-cache.js';
+import { dropDatabaseFromPageCache, unsureError } from './page-cache.js';
 import { makeReserve, useReserve } from './reserve-file.js';
 import { SqliteDatabase } from './sqlite.js';
 import { contentFault, fileFault, migrate } from './start-check.js';
@@ -22,17 +22,19 @@ const BUSY_TIMEOUT_MS = 5_000;
  * Opens the database, makes or migrates it. A damaged file is set aside, never deleted, and a new one is begun with
  * what can be read.
  * @param stamp goes into the name of a file that is set aside
+ * @param hasFailed whether this program has seen a write to the file fail
  * @throws SmEdgeError `STORE_IN_USE` while another process has the folder, `STORE_NEWER` for a file of a newer program
- *   (left untouched), `STORE_OPEN` otherwise
+ *   (left untouched), `STORE_FAILED` where a write has failed and what the disk has of it cannot be known, `STORE_OPEN`
+ *   otherwise
  */
-export function openDatabase(path: string, stamp: string): OpenedDatabase {
+export function openDatabase(path: string, stamp: string, hasFailed = false): OpenedDatabase {
   let lock: FolderLock | undefined;
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
     lock = lockFolder(dirname(path));
     finishReplacing(path);
     // A log that was left may be what could not be written: only what is on the disk counts.
-    if (hasLog(path)) for (const file of [path, `${path}-wal`]) dropFromPageCache(file);
+    if (hasLog(path) && !dropDatabaseFromPageCache(path) && hasFailed) throw unsureError(path);
     const db = openOnFullDisk(path, stamp);
     makeReserve(path);
     return { db, lock };

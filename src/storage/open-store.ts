@@ -14,6 +14,8 @@ export interface OpenRequest {
   readonly path: string;
   /** For the name of a damaged file that is set aside. */
   readonly stamp: string;
+  /** Whether a write to the file has failed since it was opened the last time. */
+  readonly hasFailed?: boolean;
 }
 
 export interface ReplaceRequest {
@@ -42,8 +44,8 @@ export class OpenStore {
   #db: SqliteDatabase;
   #parts;
 
-  constructor({ path, stamp }: OpenRequest) {
-    const { db, lock } = openDatabase(path, stamp);
+  constructor({ path, stamp, hasFailed }: OpenRequest) {
+    const { db, lock } = openDatabase(path, stamp, hasFailed);
     this.#path = path;
     this.#lock = lock;
     this.#db = db;

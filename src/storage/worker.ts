@@ -33,6 +33,8 @@ function opened(): OpenStore {
 
 /** What SQLite said when the disk failed while it wrote: from then on nothing is written until the file is opened anew. */
 let failure: SmEdgeError | undefined;
+/** The same, until the file was opened anew. */
+let hasFailed = false;
 
 function writable(): OpenStore {
   const writing = opened();
@@ -53,7 +55,9 @@ function checkpoint(written: OpenStore): void {
 
 function noteFailure(thrown: unknown): void {
   const error = writeError(thrown);
-  if (error.code === 'STORE_FAILED') failure = error;
+  if (error.code !== 'STORE_FAILED') return;
+  failure = error;
+  hasFailed = true;
 }
 
 /** A disk that is full, read-only or failing: another try may go well. */
@@ -79,8 +83,9 @@ function inOurWords<H extends WorkerHandlers>(handlers: H): WorkerHandlers {
 const handlers = {
   open(request: OpenRequest) {
     if (store === undefined) {
-      store = new OpenStore(request);
+      store = new OpenStore({ ...request, hasFailed });
       failure = undefined;
+      hasFailed = false;
     }
     return { isPartlyChecked: store.isPartlyChecked };
   },
