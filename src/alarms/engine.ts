@@ -4,32 +4,25 @@ import type { Reading } from '../signals/reading.js';
 import { type Finding, judgeFeatures, judgeReading, judgeScore, judgeSilence } from './condition.js';
 import { type AlarmConfig, DEFAULT_ANOMALY_ALARM } from './config.js';
 import { AlarmGates } from './gates.js';
-import { AlarmGroups, type GroupPlace } from './groups.js';
+import { AlarmGroups } from './groups.js';
+import { byEndOfShelf, type Instance, newInstance, recordOf, rulesOf } from './instance.js';
 import { changedMessage, raisedMessage } from './messages.js';
 import { AlarmMeters } from './meters.js';
 import type { FeaturedPoint, MachineFacts, ScoredPoint } from './observation.js';
 import { matches } from './pattern.js';
-import { RecentValues } from './recent-values.js';
-import { type Actor, type AlarmRecord, type AlarmTransition, parseRecord, stateOfRecord } from './record.js';
-import { type AlarmInput, type AlarmState, NORMAL, transition } from './transition.js';
+import {
+  type Actor,
+  type AlarmRecord,
+  type AlarmThread,
+  type AlarmTransition,
+  parseRecord,
+  stateOfRecord,
+} from './record.js';
+import { type AlarmInput, NORMAL, transition } from './transition.js';
 
 export type { AlarmConfig } from './config.js';
 export type { FeaturedPoint, MachineFacts, ScoredPoint } from './observation.js';
 export type { Actor, AlarmRecord, AlarmTransition } from './record.js';
-
-interface Instance {
-  readonly config: AlarmConfig;
-  readonly point: string;
-  readonly recent: RecentValues;
-  state: AlarmState;
-  message: string;
-  raisedMs: number;
-  /** Newest usable value by the gateway's clock, for `missing`; undefined until the first tick. */
-  heardMs: number | undefined;
-  heard: boolean;
-  group: GroupPlace | undefined;
-  actor: Actor | undefined;
-}
 
 export interface AlarmEngineOptions {
   readonly metrics?: Metrics;
@@ -148,6 +141,12 @@ export class AlarmEngine {
     return instance === undefined ? undefined : recordOf(instance);
   }
 
+  /** The event that began what an alarm is in from now on: to be told before the record is stored. */
+  follow(alarm: string, point: string, thread: AlarmThread): void {
+    const instance = this.#find(alarm, point);
+    if (instance !== undefined) instance.thread = thread;
+  }
+
   /** Whether somebody works on the machine: an alarm of it is out of service. */
   inMaintenance(machine: string): boolean {
     return [...this.#outOfService].some(({ point }) => pointParts(point).machine === machine);
@@ -210,6 +209,7 @@ export class AlarmEngine {
       instance.state = stateOfRecord(record);
       instance.message = record.message;
       instance.raisedMs = record.raisedMs;
+      instance.thread = record.thread;
       instance.actor =
         record.by === undefined
           ? undefined
@@ -358,38 +358,3 @@ const NO_TRANSITIONS: readonly AlarmTransition[] = [];
 
 const joined = (a: readonly AlarmTransition[], b: readonly AlarmTransition[]): readonly AlarmTransition[] =>
   b.length === 0 ? a : a.length === 0 ? b : [...a, ...b];
-
-/** In the order in which they come back, whatever the order in which they went. */
-const byEndOfShelf = (a: Instance, b: Instance): number =>
-  (a.state.shelf?.untilMs ?? 0) - (b.state.shelf?.untilMs ?? 0) ||
-  `${a.config.id}@${a.point}`.localeCompare(`${b.config.id}@${b.point}`);
-
-const rulesOf = ({ onDelay, offDelay, latching }: AlarmConfig) => ({
-  onDelayMs: onDelay,
-  offDelayMs: offDelay,
-  latching,
-});
-
-const newInstance = (config: AlarmConfig, point: string): Instance => ({
-  config,
-  point,
-  recent: new RecentValues(),
-  state: NORMAL,
-  message: '',
-  raisedMs: 0,
-  heardMs: undefined,
-  heard: false,
-  group: undefined,
-  actor: undefined,
-});
-
-const recordOf = ({ config, point, state, message, raisedMs, group, actor }: Instance): AlarmRecord => ({
-  alarm: config.id,
-  point,
-  severity: config.priority,
-  message,
-  ...state,
-  raisedMs,
-  ...(group === undefined ? {} : { group }),
-  ...actor,
-});

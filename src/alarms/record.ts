@@ -42,6 +42,15 @@ export interface AlarmTransition {
   readonly note?: string;
 }
 
+/**
+ * The event that began what the alarm is in: that it was raised, or was silenced while it was normal. All that follows,
+ * until it begins anew, names that event as its cause and has its correlation id.
+ */
+export interface AlarmThread {
+  readonly eventId: string;
+  readonly correlationId: string;
+}
+
 /** One alarm at one point, as it is stored and shown. */
 export interface AlarmRecord {
   readonly alarm: string;
@@ -59,6 +68,7 @@ export interface AlarmRecord {
   readonly suppressed?: readonly Suppressor[];
   readonly outOfService?: true;
   readonly group?: GroupPlace;
+  readonly thread?: AlarmThread;
   /** Who changed it last, and why. */
   readonly by?: string;
   readonly note?: string;
@@ -80,6 +90,7 @@ const recordSchema = z
     suppressed: z.array(z.enum(SUPPRESSORS)).min(1).exactOptional(),
     outOfService: z.literal(true).exactOptional(),
     group: z.object({ id: z.string(), firstOut: z.boolean(), place: z.number() }).exactOptional(),
+    thread: z.object({ eventId: z.string(), correlationId: z.string() }).exactOptional(),
     by: z.string().exactOptional(),
     note: z.string().exactOptional(),
   })

@@ -74,6 +74,14 @@ export function detailsText({ record, definition, history }: AlarmDetails, nowMs
     '',
     history.length === 0 ? 'Nothing happened to it yet' : 'What happened, oldest first',
     ...history.flatMap(historyLines),
+    ...(record.thread === undefined
+      ? []
+      : [
+          '',
+          printable(
+            `what led to it and what came of it: sm-edge events list --correlation ${record.thread.correlationId}`,
+          ),
+        ]),
   ];
   return `${lines.join('\n')}\n`;
 }

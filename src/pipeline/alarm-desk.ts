@@ -207,9 +207,10 @@ export class AlarmDesk {
     payload: Readonly<Record<string, unknown>>,
   ): Promise<void> {
     const { announcer, clock, newId } = this.#deps;
-    const { alarm, point } = record;
+    const { alarm, point, thread } = record;
     const time = new Date(clock.nowMs()).toISOString();
-    await announcer.fact(type, { alarm, point, ...payload, time }, newId());
+    const facts = { alarm, point, ...payload, time };
+    await announcer.fact(type, facts, thread?.correlationId ?? newId(), [], thread?.eventId);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { AlarmEngine, AlarmRecord, AlarmTransition } from '../alarms/engine.js';
 import { eventTypeOf } from '../alarms/event-type.js';
+import type { AlarmThread } from '../alarms/record.js';
 import type { Validation } from '../alarms/validation.js';
 import type { HeldBack } from '../alarms/validator.js';
 import type { Clock } from '../base/clock.js';
@@ -19,7 +20,7 @@ import { Publisher } from './publisher.js';
 export interface AnnouncerDeps {
   readonly bus: EventBus;
   readonly store: Pick<Store, 'write'>;
-  readonly alarms: Pick<AlarmEngine, 'stateOf'>;
+  readonly alarms: Pick<AlarmEngine, 'stateOf' | 'follow'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly newId: NewId;
@@ -41,7 +42,7 @@ const isoTime = (ms: number): string => new Date(ms).toISOString();
 /** Turns what happened into events, each journaled in one commit with the state that it changed. */
 export class Announcer {
   readonly #publisher: Publisher;
-  readonly #alarms: Pick<AlarmEngine, 'stateOf'>;
+  readonly #alarms: Pick<AlarmEngine, 'stateOf' | 'follow'>;
   readonly #newId: NewId;
   #raised = 0;
 
@@ -56,31 +57,56 @@ export class Announcer {
     this.#publisher.stop();
   }
 
+  /**
+   * @param correlationId of the input that led to it
+   * @param anomaly the event that said that an anomaly is believed: an alarm that is raised by it belongs to it
+   */
   async transitions(
     transitions: readonly AlarmTransition[],
     correlationId: string,
-    causationId?: string,
+    anomaly?: AlarmThread,
   ): Promise<void> {
     if (transitions.length === 0) return;
     this.#raised += transitions.filter(({ to }) => to === 'unacknowledged').length;
-    const alarmStates = transitions.map(({ alarm, point }) => ({
-      alarm,
-      point,
-      document: this.#alarms.stateOf(alarm, point),
-    }));
-    const drafts = transitions.map(
-      ({ timeMs, untilMs, ...facts }): EventDraft => ({
+    const drafts = transitions.map((transition): EventDraft => {
+      const { timeMs, untilMs, ...facts } = transition;
+      return {
         type: eventTypeOf(facts),
-        correlationId,
-        ...(causationId === undefined ? {} : { causationId }),
+        ...this.#idsOf(transition, correlationId, anomaly),
         payload: {
           ...facts,
           ...(untilMs === undefined ? {} : { until: isoTime(untilMs) }),
           time: isoTime(timeMs),
         },
-      }),
-    );
+      };
+    });
+    const alarmStates = transitions.map(({ alarm, point }) => ({
+      alarm,
+      point,
+      document: this.#alarms.stateOf(alarm, point),
+    }));
     await this.#publisher.publish(drafts, { alarmStates });
+  }
+
+  /** An alarm that comes begins a thread, that of its anomaly where it has one; what becomes of it goes on with it. */
+  #idsOf(
+    { alarm, point, from, to, cause }: AlarmTransition,
+    correlationId: string,
+    anomaly: AlarmThread | undefined,
+  ): Pick<EventDraft, 'id' | 'correlationId' | 'causationId'> {
+    const thread = this.#alarms.stateOf(alarm, point)?.thread;
+    const comes = cause === 'condition' && to === 'unacknowledged';
+    if (thread !== undefined && from !== 'normal' && !comes)
+      return { correlationId: thread.correlationId, causationId: thread.eventId };
+    const id = this.#newId();
+    const led = comes ? anomaly : undefined;
+    const begun = { eventId: id, correlationId: led?.correlationId ?? correlationId };
+    this.#alarms.follow(alarm, point, begun);
+    return {
+      id,
+      correlationId: begun.correlationId,
+      ...(led === undefined ? {} : { causationId: led.eventId }),
+    };
   }
 
   /** States that changed without anything to tell. */
@@ -181,8 +207,10 @@ export class Announcer {
     payload: Readonly<Record<string, unknown>>,
     correlationId: string,
     documents: WriteBatch['documents'] = [],
+    causationId?: string,
   ): Promise<void> {
-    await this.#publisher.publish([{ type, correlationId, payload }], { documents });
+    const cause = causationId === undefined ? {} : { causationId };
+    await this.#publisher.publish([{ type, correlationId, ...cause, payload }], { documents });
   }
 
   /** Alarms raised since the last call. */

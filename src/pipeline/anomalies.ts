@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { AlarmEngine } from '../alarms/engine.js';
+import type { AlarmThread } from '../alarms/record.js';
 import { RULES } from '../alarms/validation.js';
 import { AnomalyValidator, type HeldBack, type Verdict } from '../alarms/validator.js';
 import { toErrorRecord } from '../base/errors.js';
@@ -37,7 +38,7 @@ export class Anomalies {
   readonly #deps: AnomaliesDeps;
   readonly #validator: AnomalyValidator;
   /** The event that said that an anomaly is believed, by point. */
-  readonly #causes = new Map<string, string>();
+  readonly #causes = new Map<string, AlarmThread>();
   /** When a held-back anomaly of a point was last journaled, and how many came since. */
   readonly #told = new Map<string, Told>();
 
@@ -58,7 +59,10 @@ export class Anomalies {
 
   /** Undefined where the block is not anomalous. */
   judge(point: string, timeMs: number, assessment: Assessment): Verdict | undefined {
-    return judgeAssessment(this.#validator, point, timeMs, assessment);
+    const verdict = judgeAssessment(this.#validator, point, timeMs, assessment);
+    // A new anomaly that is not believed yet: the one before it led to nothing any more.
+    if (verdict?.confirmed === false) this.#causes.delete(point);
+    return verdict;
   }
 
   /**
@@ -68,12 +72,12 @@ export class Anomalies {
   confirm(facts: AnomalyFacts, correlationId: string): string {
     const { eventId, published } = this.#deps.announcer.anomaly(facts, correlationId);
     this.#follow(published);
-    this.#causes.set(facts.point, eventId);
+    this.#causes.set(facts.point, { eventId, correlationId });
     return eventId;
   }
 
   /** The event that an alarm of the point names as its cause. */
-  causeOf(point: string): string | undefined {
+  causeOf(point: string): AlarmThread | undefined {
     return this.#causes.get(point);
   }
 

@@ -1,4 +1,5 @@
 import type { AlarmEngine, AlarmTransition } from '../../alarms/engine.js';
+import type { AlarmThread } from '../../alarms/record.js';
 import { toSmEdgeError } from '../../base/errors.js';
 import type { NewId } from '../../base/ids.js';
 import type { Reading } from '../../signals/reading.js';
@@ -22,7 +23,7 @@ export interface ConsequencesDeps {
   readonly trends: Trends;
   readonly underWay: UnderWay;
   readonly unsaved: LiveMetrics['counters']['unsaved'];
-  /** Told of alarms that changed before they are announced. */
+  /** Told of alarms that changed, before they are journaled. */
   readonly onTransitions: (transitions: readonly AlarmTransition[], correlationId: string) => void;
 }
 
@@ -50,10 +51,10 @@ export class Consequences {
   announce(
     transitions: readonly AlarmTransition[],
     correlationId: string,
-    causationId?: string,
+    anomaly?: AlarmThread,
   ): Promise<void> {
+    const announced = this.#deps.announcer.transitions(transitions, correlationId, anomaly);
     this.#deps.onTransitions(transitions, correlationId);
-    const announced = this.#deps.announcer.transitions(transitions, correlationId, causationId);
     this.#announced.push(announced);
     this.#deps.underWay.follow(announced);
     return announced;

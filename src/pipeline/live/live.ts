@@ -188,8 +188,9 @@ export class LivePipeline implements IntakeSink {
   #captureMachines(transitions: readonly AlarmTransition[], correlationId: string): void {
     for (const { to, alarm, point, timeMs } of transitions) {
       if (to !== 'unacknowledged') continue;
+      const thread = this.#deps.alarms.stateOf(alarm, point)?.thread ?? { correlationId };
       for (const track of this.#tracks.ofMachine(pointParts(point).machine))
-        this.#capture(track, { trigger: 'alarm', timeMs, correlationId, alarm, point });
+        this.#capture(track, { trigger: 'alarm', timeMs, ...thread, alarm, point });
     }
   }
 
