@@ -1,5 +1,5 @@
 // A gateway's store, event plane and alarms under load, as a process of its own, to be killed. What is acknowledged is
-// said on stdout, a line each: "R batch startUs", "E correlationId", "D eventId" (delivered), "X code" (the disk).
+// said on stdout, a line each: "R batch startUs", "E value", "D eventId" (delivered), "X code" (the disk).
 //   node kill-writer.mjs FOLDER FIRST_BATCH SEED steady|jumping|idle
 import { alarmConfigSchema } from '#sm/alarms/config.js';
 import { AlarmEngine } from '#sm/alarms/engine.js';
@@ -111,14 +111,16 @@ async function events(count) {
     const point = `m${switches % ALARMS}.pressure`;
     const isHigh = alarms.stateOf(`a${switches % ALARMS}`, point)?.active !== true;
     switches++;
-    const reading = { point, timeMs: clock.nowMs(), value: isHigh ? 11 : 9, unit: 'bar', quality: 'good' };
+    // Every value once: it is what an event is known by.
+    const number = Number(firstBatch) * 1_000 + switches;
+    const value = isHigh ? 10 + number : -number;
+    const reading = { point, timeMs: clock.nowMs(), value, unit: 'bar', quality: 'good' };
     const changes = alarms.evaluateReading(reading);
-    const correlationId = newId();
     underWay++;
-    announcer.transitions(changes, correlationId).then(
+    announcer.transitions(changes, newId()).then(
       () => {
         underWay--;
-        say(`E ${correlationId}`);
+        say(`E ${value}`);
       },
       (error) => say(`! ${error.code}`),
     );

@@ -47,7 +47,7 @@ export class KilledWriter {
   /** Start of each acknowledged batch, microseconds. */
   readonly #batches = new Map<number, number>();
   #fresh: number[] = [];
-  readonly #correlations = new Set<string>();
+  readonly #acknowledged = new Set<string>();
   readonly #seqs = new Map<string, number>();
   readonly #states = new Map<string, string>();
   #lastSeq = 0;
@@ -68,7 +68,7 @@ export class KilledWriter {
 
   /** Events acknowledged so far: with `diskErrors` to see that a disk gave out, and came back. */
   get events(): number {
-    return this.#correlations.size;
+    return this.#acknowledged.size;
   }
 
   get diskErrors(): number {
@@ -155,7 +155,7 @@ export class KilledWriter {
       kills: kills - 1,
       readingsAcknowledged: this.#batches.size * POINTS * ROWS,
       readingsLost: lost,
-      eventsAcknowledged: this.#correlations.size,
+      eventsAcknowledged: this.#acknowledged.size,
       eventsLost: events,
       transitionsLost: transitions,
       eventsNeverDelivered: this.#lastSeq - this.#delivered,
@@ -171,7 +171,7 @@ export class KilledWriter {
       this.#nextBatch = Math.max(this.#nextBatch, Number(first) + 1);
       this.#batches.set(Number(first), Number(second));
       this.#fresh.push(Number(first));
-    } else if (kind === 'E') this.#correlations.add(first);
+    } else if (kind === 'E') this.#acknowledged.add(first);
     else if (kind === 'D') this.#heard.push(first);
     else if (kind === 'X') this.#diskErrors++;
     else this.#troubles.push(line);
@@ -209,18 +209,17 @@ export class KilledWriter {
     const journaled = reader.journal({ afterSeq: this.#lastSeq, limit: 1e6 });
     const there = new Set<string>();
     for (const { seq, event } of journaled) {
-      const { alarm, from, to } = event.payload as Record<string, string>;
-      there.add(event.correlationId);
+      const { alarm, from, to, value } = event.payload as Record<string, string>;
+      there.add(String(value));
       this.#seqs.set(event.id, seq);
       if (seq !== this.#lastSeq + 1) this.#trouble('events', `journal jumps from ${this.#lastSeq} to ${seq}`);
       this.#lastSeq = seq;
       if ((this.#states.get(alarm!) ?? 'normal') !== from) this.#trouble('transitions', `${alarm} at ${seq}`);
       this.#states.set(alarm!, to!);
     }
-    for (const correlation of this.#correlations)
-      if (!there.has(correlation) && !this.#known.has(correlation))
-        this.#trouble('events', `event of ${correlation}`);
-    for (const correlation of there) this.#known.add(correlation);
+    for (const value of this.#acknowledged)
+      if (!there.has(value) && !this.#known.has(value)) this.#trouble('events', `event of ${value}`);
+    for (const value of there) this.#known.add(value);
     const stored = new Map(
       (reader.alarmStates() as AlarmRecord[]).map(({ alarm, state }) => [alarm, state as string]),
     );
