@@ -43,6 +43,17 @@ export interface AlarmStatistics extends AlarmLoad {
   readonly shelved: number;
   readonly suppressed: number;
   readonly outOfService: number;
+  /** Faults that people reported and no alarm told of, by the time at which they were. */
+  readonly missed: readonly MissedFault[];
+}
+
+/** A fault that a person reported. Milliseconds since the Unix epoch. */
+export interface MissedFault {
+  readonly point: string;
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly cause: string;
+  readonly by: string;
 }
 
 const MINUTE_MS = 60_000;
@@ -54,12 +65,14 @@ const MOST_FREQUENT = 10;
 /**
  * @param facts the alarm events of the period, oldest first
  * @param now the alarms as they are
+ * @param missed faults of any time that no alarm told of
  */
 export function alarmStatistics(
   facts: readonly AlarmFact[],
   now: readonly AlarmRecord[],
   fromMs: number,
   toMs: number,
+  missed: readonly MissedFault[] = [],
 ): AlarmStatistics {
   const raised = facts.filter(({ type }) => type === 'raised');
   const counts = (items: readonly AlarmFact[]) => countByAlarm(items, raised.length);
@@ -84,6 +97,7 @@ export function alarmStatistics(
     shelved: inState('shelved'),
     suppressed: inState('suppressed'),
     outOfService: inState('out-of-service'),
+    missed: missed.filter((of) => of.fromMs < toMs && of.toMs >= fromMs),
   };
 }
 

@@ -151,6 +151,7 @@ export function statisticsText(stats: AlarmStatistics): string {
     ['top ten', `${percent(stats.frequentShare)} of all alarms (goal: below 5 %)`],
     ['by priority', `${priorities} (recommended: 80 % low, 15 % medium, 5 % high)`],
     ['acknowledged after', answered],
+    ['missed', `${stats.missed.length} faults that people reported and no alarm told of`],
     [
       'now',
       `${stats.unacknowledged} not acknowledged, ${stats.shelved} shelved, ${stats.suppressed} suppressed, ${stats.outOfService} out of service`,
@@ -166,6 +167,15 @@ export function statisticsText(stats: AlarmStatistics): string {
           ...stats.floods.map(
             ({ fromMs, toMs, alarms, first }) =>
               `  ${localTime(fromMs)}  ${alarms} alarms in ${ago(toMs - fromMs)}, first ${keyOf(first)}`,
+          ),
+        ]),
+    ...(stats.missed.length === 0
+      ? []
+      : [
+          'Missed',
+          ...stats.missed.map(
+            ({ point, fromMs, toMs, cause, by }) =>
+              `  ${localTime(fromMs)}  ${printable(`${point}: ${cause}, for ${ago(toMs - fromMs)} (said ${by})`)}`,
           ),
         ]),
     ...counted('Most frequent', stats.frequent, 'times'),

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import type { caseJson } from '../api/cases.js';
+import { registerPeriods } from './case-periods.js';
 import type { RegisterVerb } from './context.js';
 import { DaemonClient, type DaemonOptions, withDaemonOptions } from './daemon-client.js';
 import { EXIT, reportFailure, write } from './output.js';
@@ -7,7 +8,7 @@ import { printable } from './text.js';
 
 type Case = ReturnType<typeof caseJson>;
 
-/** `sm-edge cases`: faults that people named when they labelled alarms. */
+/** `sm-edge cases`: faults that people named when they labelled alarms, or reported. */
 export const register: RegisterVerb = (program, context, exit) => {
   const cases = program.command('cases').description('labelled faults, by which later anomalies are named');
 
@@ -44,11 +45,12 @@ export const register: RegisterVerb = (program, context, exit) => {
     await client.delete(`cases/${encodeURIComponent(id)}`);
     return json ? `${JSON.stringify({ ok: true, forgotten: id })}\n` : `forgotten: ${id}\n`;
   });
+  registerPeriods(cases, context, exit);
 };
 
 function listText(found: readonly Case[]): string {
   if (found.length === 0)
-    return 'no case yet; name what a true alarm was: sm-edge alarms label ALARM true --cause WHAT\n';
+    return 'no case yet; name what a true alarm was: sm-edge alarms label ALARM true --cause WHAT\nor a fault that no alarm told of: sm-edge cases label POINT --from TIME --to TIME --cause WHAT\n';
   return found
     .map(({ id, label, point, from, windows, by }) =>
       printable(

@@ -76,6 +76,14 @@ const validation = z.looseObject({
 });
 
 const remark = z.looseObject({ alarm: name, point: name, by: name, message: text, time: isoTime });
+/** What a person says that a stretch of time at a point was. */
+const period = z.looseObject({
+  ...{ point: name, by: name, message: text, time: isoTime, from: isoTime, to: isoTime },
+  verdict: z.enum(['fault', 'healthy', 'withdrawn']),
+  cause: text.optional(),
+  alarms: z.array(name).max(1000),
+  replaces: z.array(name).max(1000),
+});
 const source = z.looseObject({ source: name, sourceType: name, state: name, message: text });
 
 const FORMS: Readonly<Partial<Record<EventType, EventForm>>> = {
@@ -93,6 +101,7 @@ const FORMS: Readonly<Partial<Record<EventType, EventForm>>> = {
   AlarmReset: changeOfAlarm,
   AlarmCommented: first(remark),
   AlarmLabelled: first(remark.extend({ correct: z.boolean(), cause: text.optional() })),
+  PeriodLabelled: first(period),
   SourceDegraded: first(source),
   SourceRestored: first(source),
 };

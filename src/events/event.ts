@@ -28,6 +28,7 @@ export const EVENT_TYPES = [
   'AlarmReset',
   'AlarmCommented',
   'AlarmLabelled',
+  'PeriodLabelled',
   'SourceDegraded',
   'SourceRestored',
   'StorageDegraded',

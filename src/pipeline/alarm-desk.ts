@@ -1,7 +1,12 @@
 import type { Actor, AlarmConfig, AlarmEngine, AlarmRecord } from '../alarms/engine.js';
 import { ALARM_EVENT_TYPES } from '../alarms/event-type.js';
 import { matches } from '../alarms/pattern.js';
-import { type AlarmFact, type AlarmStatistics, alarmStatistics } from '../alarms/statistics.js';
+import {
+  type AlarmFact,
+  type AlarmStatistics,
+  alarmStatistics,
+  type MissedFault,
+} from '../alarms/statistics.js';
 import type { AlarmInput } from '../alarms/transition.js';
 import type { HeldBack } from '../alarms/validator.js';
 import type { Clock, Timer } from '../base/clock.js';
@@ -13,6 +18,7 @@ import type { EventJournal } from '../events/journal.js';
 import { pointParts } from '../signals/point.js';
 import type { Announcer } from './announcer.js';
 import type { Anomalies } from './anomalies.js';
+import { isMissed, periodsOf } from './cases/period.js';
 
 export interface AlarmDeskDeps {
   readonly clock: Clock;
@@ -190,7 +196,15 @@ export class AlarmDesk {
       if (page.length < PAGE) break;
       afterSeq = page.at(-1)!.seq;
     }
-    return alarmStatistics(facts, this.#deps.alarms.all(), fromMs, toMs);
+    return alarmStatistics(facts, this.#deps.alarms.all(), fromMs, toMs, await this.#missed());
+  }
+
+  /** Faults that people reported, beside which no alarm stood. */
+  async #missed(): Promise<MissedFault[]> {
+    const said = await this.#deps.journal.find({ types: ['PeriodLabelled'], newest: true, limit: PAGE });
+    return periodsOf(said.map(({ event }) => event))
+      .filter(isMissed)
+      .map(({ point, fromMs, toMs, cause = '', by }) => ({ point, fromMs, toMs, cause, by }));
   }
 
   #recordOf(alarm: string, point: string): AlarmRecord {

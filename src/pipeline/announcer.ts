@@ -201,16 +201,18 @@ export class Announcer {
     await this.fact(event, { source: id, sourceType: type, state: status.state, message }, correlationId);
   }
 
-  /** Any other fact, with the documents that it changed. */
+  /** Any other fact, with the documents that it changed. @param id of the event, where it has to be known before */
   async fact(
     type: EventType,
     payload: Readonly<Record<string, unknown>>,
     correlationId: string,
     documents: WriteBatch['documents'] = [],
     causationId?: string,
+    id?: string,
   ): Promise<void> {
     const cause = causationId === undefined ? {} : { causationId };
-    await this.#publisher.publish([{ type, correlationId, ...cause, payload }], { documents });
+    const known = id === undefined ? {} : { id };
+    await this.#publisher.publish([{ ...known, type, correlationId, ...cause, payload }], { documents });
   }
 
   /** Alarms raised since the last call. */

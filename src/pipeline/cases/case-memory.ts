@@ -7,7 +7,7 @@ import type { GatewayEvent } from '../../events/event.js';
 import type { FeatureVector } from '../../features/spec.js';
 import { pointParts } from '../../signals/point.js';
 import type { FeatureRow, Store } from '../../storage/store.js';
-import { TROUBLE_EVENTS, troublesOf } from '../commissioning/troubles.js';
+import { TROUBLE_EVENTS, type Troubles, troublesOf } from '../commissioning/troubles.js';
 import type { MachineRegistry } from '../machines.js';
 import {
   CASE_PREFIX,
@@ -21,6 +21,7 @@ import {
   parseHealthy,
 } from './case-record.js';
 import { type NearestCases, nearestCases } from './nearest.js';
+import { parsePeriod } from './period.js';
 
 export interface CaseMemoryDeps {
   readonly logger: Logger;
@@ -31,10 +32,15 @@ export interface CaseMemoryDeps {
   readonly onChange: (change: Pick<FaultRecord, 'machineClass' | 'quantity'>) => void;
 }
 
+/** What a person called it, when it was, and where that was said. */
+type Named = Pick<FaultRecord, 'label' | 'cause' | 'by' | 'fromMs' | 'toMs' | 'alarm' | 'period'>;
+
 /** Cases kept; the oldest of the fault that has most go first. */
 const MAX_CASES = 1_000;
 /** Windows that a case is made of at most: the beginning of what a person named. */
 const MAX_WINDOWS = 500;
+/** A stretch that a person reported is looked at in so many places. */
+const PARTS = 10;
 const EXAMPLES = 8;
 const MAX_EVENTS = 10_000;
 /** Of a true alarm without end only so much is taken, milliseconds. */
@@ -68,8 +74,8 @@ export class CaseMemory {
   async start(): Promise<void> {
     await this.#deps.bus.subscribe({
       name: 'cases',
-      types: ['AlarmLabelled'],
-      handler: (event) => this.#take(event),
+      types: ['AlarmLabelled', 'PeriodLabelled'],
+      handler: (event) => (event.type === 'PeriodLabelled' ? this.#takePeriod(event) : this.#take(event)),
     });
   }
 
@@ -131,17 +137,64 @@ export class CaseMemory {
     );
     for (const one of earlier) await this.forget(one.id);
     if (span === undefined || !correct || label === '') return;
+    const { fromMs, by } = span;
+    const toMs = Math.min(span.toMs, fromMs + LONGEST_MS);
+    const named = { label, cause: cause!, alarm, by, fromMs, toMs };
+    await this.#keep(point, idOf(fromMs, alarm), named, anomalies, (of) =>
+      this.#deps.store.features(of, fromMs, toMs, MAX_WINDOWS),
+    );
+  }
+
+  /** A person reported a stretch of time: a fault of it is a case as a true alarm is, whatever the gateway saw. */
+  async #takePeriod(event: GatewayEvent): Promise<void> {
+    const said = parsePeriod(event.payload);
+    if (said === undefined) return;
+    const stale = this.list().filter(({ period }) => period !== undefined && said.replaces.includes(period));
+    for (const one of stale) await this.forget(one.id);
+    const label = labelOf(said.cause ?? '');
+    if (said.verdict !== 'fault' || label === '') return;
+    const { point, by } = said;
+    const [fromMs, toMs] = [Date.parse(said.from), Date.parse(said.to)];
+    const { anomalies } = troublesOf(await this.#eventsOf(point), pointParts(point).machine);
+    const named = { label, cause: said.cause!, period: event.id, by, fromMs, toMs };
+    await this.#keep(point, event.id, named, anomalies, (of) => this.#evenly(of, fromMs, toMs));
+  }
+
+  /** Windows from all over a stretch of time: hours of it are not what its first minutes are. */
+  async #evenly(point: string, fromMs: number, toMs: number): Promise<FeatureRow[]> {
+    const partMs = (toMs - fromMs) / PARTS;
+    const rows: FeatureRow[] = [];
+    for (let from = fromMs; from < toMs; from += partMs)
+      rows.push(
+        ...(await this.#deps.store.features(
+          point,
+          from,
+          Math.min(toMs, from + partMs),
+          Math.ceil(MAX_WINDOWS / PARTS),
+        )),
+      );
+    return rows;
+  }
+
+  /** Makes a case for each point that has features, and keeps it. */
+  async #keep(
+    point: string,
+    id: string,
+    named: Named,
+    anomalies: Troubles['anomalies'],
+    rowsOf: (point: string) => Promise<readonly FeatureRow[]>,
+  ): Promise<void> {
     for (const of of await this.#pointsWithFeatures(point)) {
       const diagnosis = anomalies.findLast(
         ({ point: at, timeMs, fault }) =>
           at === of &&
-          timeMs >= span.fromMs - BEFORE_MS &&
-          timeMs <= span.toMs &&
+          timeMs >= named.fromMs - BEFORE_MS &&
+          timeMs <= named.toMs &&
           fault !== undefined &&
           fault !== 'normal' &&
           fault !== 'unknown',
       )?.fault;
-      const record = await this.#recordOf(of, span, label, cause!, diagnosis);
+      const record = this.#recordOf(of, id, named, await rowsOf(of), diagnosis);
       if (record === undefined) continue;
       await this.#deps.store.write({ documents: [caseDocument(record)] });
       this.#cases.set(record.id, record);
@@ -150,23 +203,19 @@ export class CaseMemory {
     }
   }
 
-  async #recordOf(
+  #recordOf(
     point: string,
-    span: { alarm: string; by: string; fromMs: number; toMs: number },
-    label: string,
-    cause: string,
+    id: string,
+    named: Named,
+    rows: readonly FeatureRow[],
     diagnosis: string | undefined,
-  ): Promise<FaultRecord | undefined> {
-    const { store, machines } = this.#deps;
-    const toMs = Math.min(span.toMs, span.fromMs + LONGEST_MS);
-    const rows = await store.features(point, span.fromMs, toMs, MAX_WINDOWS);
+  ): FaultRecord | undefined {
     if (rows.length === 0) return undefined;
-    const { machineClass, quantity } = machines.contextOf(point);
+    const { machineClass, quantity } = this.#deps.machines.contextOf(point);
     return {
       format: 'sm-edge-case/1',
-      id: `${idOf(span.fromMs, span.alarm)}:${point}`,
-      ...{ point, machineClass, quantity, label, cause },
-      ...{ fromMs: span.fromMs, toMs, alarm: span.alarm, by: span.by },
+      id: `${id}:${point}`,
+      ...{ point, machineClass, quantity, ...named },
       windows: rows.length,
       features: medianRow(rows),
       ...(diagnosis === undefined ? {} : { diagnosis }),

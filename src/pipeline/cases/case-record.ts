@@ -19,7 +19,10 @@ const caseSchema = z.object({
   cause: z.string(),
   fromMs: z.number(),
   toMs: z.number(),
-  alarm: z.string(),
+  /** The alarm that was labelled; missing where a person reported a stretch of time. */
+  alarm: z.string().exactOptional(),
+  /** The event in which a person reported it. */
+  period: z.string().exactOptional(),
   by: z.string(),
   /** Windows that it is the median of. */
   windows: z.number().int().positive(),

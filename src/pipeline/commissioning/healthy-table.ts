@@ -62,6 +62,7 @@ export function healthyTable(history: StoredHistory, options: HealthyTableOption
   const leftOut: Record<LeftOut, number> = {
     alarm: 0,
     'true-alarm': 0,
+    reported: 0,
     anomaly: 0,
     maintenance: 0,
     state: 0,
@@ -120,7 +121,7 @@ export const zoneOf = (features: FeatureVector, size: MachineSize): 1 | 2 | 3 | 
 function spansOf(
   history: StoredHistory,
   { point, fromMs, toMs }: HealthyTableOptions,
-  { spans, anomalies, forgiven }: Troubles,
+  { spans, anomalies, forgiven, healthy }: Troubles,
   vouched: boolean,
 ): (fromMs: number, toMs: number) => Trouble | undefined {
   const hard = vouched ? spans.filter(({ trouble }) => trouble !== 'alarm') : spans;
@@ -135,9 +136,13 @@ function spansOf(
                 timeMs >= run.fromMs - ANOMALY_PAUSE_MS && timeMs <= run.toMs + ANOMALY_PAUSE_MS,
             ) && !forgiven.some((of) => of.fromMs <= run.toMs && of.toMs >= run.fromMs),
         );
+  const said = healthy.filter((of) => of.point === point);
   return (from, to) => {
     const during = (of: { readonly fromMs: number; readonly toMs: number }) =>
       of.fromMs <= to && of.toMs >= from;
+    // Of this very window a person said that it is healthy: only what is worse than an unlabelled alarm speaks against it.
+    if (said.some((of) => of.fromMs <= from && to <= of.toMs))
+      return hard.find((of) => of.trouble !== 'alarm' && during(of))?.trouble;
     return hard.find(during)?.trouble ?? (runs.some(during) ? 'anomaly' : undefined);
   };
 }

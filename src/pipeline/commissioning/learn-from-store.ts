@@ -146,6 +146,7 @@ const sumOf = (values: Readonly<Record<string, number>>): number =>
 const REASONS: Readonly<Record<LeftOut, string>> = {
   alarm: 'an alarm stood',
   'true-alarm': 'a true alarm stood',
+  reported: 'somebody reported a fault',
   anomaly: 'a confirmed anomaly stood',
   maintenance: 'somebody worked on the machine',
   state: 'the machine stood still or ran up',

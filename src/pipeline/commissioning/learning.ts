@@ -14,6 +14,7 @@ import type { Assessor } from '../assessor.js';
 import { CaseMemory } from '../cases/case-memory.js';
 import { FaultNaming } from '../cases/fault-naming.js';
 import type { KnownFault } from '../cases/nearest.js';
+import { PeriodDesk } from '../cases/period-desk.js';
 import type { ModelsInUse } from '../models-in-use.js';
 import { Commissioning, type CommissioningDeps } from './commissioning.js';
 import { modelNameOf } from './model-name.js';
@@ -41,6 +42,7 @@ const FRESH_MS = 1_000;
 export class Learning {
   readonly commissioning: Commissioning;
   readonly cases: CaseMemory;
+  readonly periods: PeriodDesk;
   readonly #naming: FaultNaming;
   readonly #pruning: LearnedPruning;
   readonly #troubleOf: (machine: string) => string | undefined;
@@ -62,6 +64,7 @@ export class Learning {
     });
     this.#naming = naming;
     this.cases = new CaseMemory({ ...deps, onChange: (change) => naming.changed(change) });
+    this.periods = new PeriodDesk(deps);
     const retraining = new Retraining({
       ...deps,
       gatewayId: config.gateway.id,

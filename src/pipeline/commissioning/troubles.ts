@@ -1,8 +1,9 @@
 import type { EventType, GatewayEvent } from '../../events/event.js';
 import { pointParts } from '../../signals/point.js';
+import { type LabelledPeriod, periodsOf } from '../cases/period.js';
 
 /** Why a stretch of time does not count as healthy. */
-export const TROUBLES = ['alarm', 'true-alarm', 'anomaly', 'maintenance'] as const;
+export const TROUBLES = ['alarm', 'true-alarm', 'reported', 'anomaly', 'maintenance'] as const;
 export type Trouble = (typeof TROUBLES)[number];
 
 /** From and to belong to it; without an end it goes on. Milliseconds since the Unix epoch. */
@@ -40,6 +41,20 @@ export interface Troubles {
   readonly anomalies: readonly Anomaly[];
   /** Stretches that a person called false alarms: what scored high there is healthy. */
   readonly forgiven: readonly { readonly fromMs: number; readonly toMs: number }[];
+  /** Stretches in which a person said that a point was healthy: alarms that nobody called true do not count there. */
+  readonly healthy: readonly LabelledPeriod[];
+  /** All alarms, and what people called them. */
+  readonly stood: readonly StoodAlarm[];
+}
+
+/** An alarm while it stood. Milliseconds since the Unix epoch. */
+export interface StoodAlarm {
+  readonly alarm: string;
+  readonly point: string;
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** Undefined where nobody said. */
+  readonly correct: boolean | undefined;
 }
 
 /** Events that tell of troubles. */
@@ -55,6 +70,7 @@ export const TROUBLE_EVENTS: readonly EventType[] = [
   'AlarmReturnedToService',
   'AlarmReset',
   'AlarmLabelled',
+  'PeriodLabelled',
   'AnomalyDetected',
   'AnomalyValidated',
 ];
@@ -92,6 +108,7 @@ export function troublesOf(events: Iterable<GatewayEvent>, machine: string): Tro
   const spans: TroubleSpan[] = [];
   const anomalies: Anomaly[] = [];
   const faults = new Map<string, string>();
+  const said: GatewayEvent[] = [];
   for (const event of events) {
     const { point, alarm, to } = event.payload as { point?: string; alarm?: string; to?: string };
     if (point === undefined || pointParts(point).machine !== machine) continue;
@@ -103,6 +120,8 @@ export function troublesOf(events: Iterable<GatewayEvent>, machine: string): Tro
       const fault = faults.get(event.causationId ?? '');
       if (event.payload.outcome === 'confirmed')
         anomalies.push({ id: event.id, point, timeMs, ...(fault === undefined ? {} : { fault }) });
+    } else if (event.type === 'PeriodLabelled') {
+      said.push(event);
     } else if (event.type === 'AlarmLabelled') {
       labelled(standing, event, alarm, point);
     } else if (alarm !== undefined) {
@@ -130,6 +149,12 @@ export function troublesOf(events: Iterable<GatewayEvent>, machine: string): Tro
   }
   for (const fromMs of service.values())
     spans.push({ fromMs, toMs: Number.POSITIVE_INFINITY, trouble: 'maintenance' });
+  const periods = periodsOf(said);
+  for (const { isFault, fromMs, toMs } of periods)
+    if (isFault) spans.push({ fromMs, toMs, trouble: 'reported' });
+  const healthy = periods.filter(({ isFault }) => !isFault);
+  const isVouchedFor = ({ point, timeMs }: Anomaly) =>
+    healthy.some((of) => of.point === point && of.fromMs <= timeMs && timeMs <= of.toMs);
   const falseOnes = standing.filter(({ label }) => label?.correct === false);
   const forgivenIds = new Set(falseOnes.map(({ anomaly }) => anomaly));
   for (const { fromMs, toMs, label } of standing)
@@ -144,8 +169,13 @@ export function troublesOf(events: Iterable<GatewayEvent>, machine: string): Tro
     labels: standing.flatMap(({ label, alarm, point, fromMs, toMs }) =>
       label === undefined ? [] : [{ alarm, point, fromMs, toMs, ...label }],
     ),
-    anomalies: anomalies.filter(({ id }) => !forgivenIds.has(id)),
+    anomalies: anomalies.filter((one) => !forgivenIds.has(one.id) && !isVouchedFor(one)),
     forgiven: falseOnes.map(({ fromMs, toMs }) => ({ fromMs: fromMs - BEFORE_MS, toMs })),
+    healthy,
+    stood: standing.map(({ alarm, point, fromMs, toMs, label }) => ({
+      ...{ alarm, point, fromMs, toMs },
+      correct: label?.correct,
+    })),
   };
 }
 
