@@ -5,7 +5,6 @@ import type { NewId } from '../../base/ids.js';
 import type { Logger } from '../../base/logger.js';
 import type { Metrics } from '../../base/metrics.js';
 import type { Diagnosis } from '../../diagnosis/diagnose.js';
-import type { EventType } from '../../events/event.js';
 import type { CommissioningConfig } from '../../scoring/learning/config.js';
 import type { ModelManifest } from '../../scoring/manifest.js';
 import { matches } from '../../scoring/selection.js';
@@ -17,15 +16,8 @@ import type { PointBoard } from '../point-board.js';
 import type { LearningView } from '../snapshot.js';
 import { DriftWatch } from './drift-watch.js';
 import { afterError, held, observe, type SeenWindow } from './observe.js';
-import {
-  type CommissioningRecord,
-  documentsOf,
-  healthySum,
-  isOpen,
-  newRecord,
-  parseRecord,
-  RECORD_PREFIX,
-} from './record.js';
+import { type CommissioningRecord, healthySum, isOpen, newRecord } from './record.js';
+import { CommissioningRecords } from './records.js';
 import type { Retraining } from './retraining.js';
 import { sentenceOf } from './sentence.js';
 
@@ -52,9 +44,6 @@ export interface CommissionRequest extends Actor {
 }
 
 const TICK_MS = 1_000;
-const SAVE_MS = 60_000;
-/** Points that are learned at a time; each costs a few numbers. */
-const MAX_POINTS = 1_000;
 /** A diagnosis with less confidence holds nothing up. */
 const LEAST_CONFIDENCE = 0.5;
 const DIAGNOSE_AFTER = 30;
@@ -62,20 +51,19 @@ const DIAGNOSE_AFTER = 30;
 /** Learning of points while the daemon runs: it counts healthy hours, has them learned, and takes the model into use. */
 export class Commissioning {
   readonly #deps: CommissioningDeps;
-  readonly #records = new Map<string, CommissioningRecord>();
-  readonly #dirty = new Set<string>();
+  readonly #records: CommissioningRecords;
   readonly #lastMs = new Map<string, number>();
   readonly #drift = new DriftWatch();
   readonly #trained;
   /** In force. */
   config: CommissioningConfig;
   #timer: Timer | undefined;
-  #savedMs = 0;
   #working: Promise<void> = Promise.resolve();
   #stopping = false;
 
   constructor(deps: CommissioningDeps) {
     this.#deps = deps;
+    this.#records = new CommissioningRecords(deps);
     this.config = deps.config;
     this.#trained = deps.metrics.counter(
       'sm_edge_learning_trainings_total',
@@ -85,16 +73,8 @@ export class Commissioning {
   }
 
   /** Takes up what was under way before the restart. */
-  async restore(): Promise<void> {
-    for (const [, document] of await this.#deps.store.documents(RECORD_PREFIX)) {
-      const record = parseRecord(document);
-      if (record === undefined) continue;
-      // A training that was cut short is begun again; its finished trials are kept.
-      this.#records.set(
-        record.point,
-        record.state === 'training' ? { ...record, state: 'collecting' } : record,
-      );
-    }
+  restore(): Promise<void> {
+    return this.#records.restore();
   }
 
   start(): void {
@@ -113,7 +93,7 @@ export class Commissioning {
     this.#timer?.cancel();
     this.#deps.retraining.stop();
     await this.#working;
-    await this.#save();
+    await this.#records.save();
   }
 
   reconfigure(config: CommissioningConfig): void {
@@ -122,7 +102,7 @@ export class Commissioning {
 
   /** All points that are or were learned, by name. */
   list(): CommissioningRecord[] {
-    return [...this.#records.values()].sort((a, b) => a.point.localeCompare(b.point));
+    return this.#records.list();
   }
 
   /** What goes on now, to be shown. */
@@ -145,7 +125,7 @@ export class Commissioning {
     const vouched = record.vouchedBy !== undefined && window.trouble !== 'somebody works on the machine';
     const { trouble, ...seen } = { ...window, durationMs: fresh };
     const next = observe(record, { ...seen, trouble: vouched ? undefined : trouble });
-    this.#put(next);
+    this.#records.put(next);
     if (next.state === 'held') this.#follow(this.#askFor(next));
   }
 
@@ -175,19 +155,19 @@ export class Commissioning {
 
   /** Ends the learning of a point or machine; a learned model stays in use. @throws SmEdgeError as `begin` */
   async end(target: string, actor: Actor): Promise<CommissioningRecord[]> {
-    const open = this.#recordsOf(target, isOpen, 'is not being learned');
+    const open = this.#records.of(target, isOpen, 'is not being learned');
     return Promise.all(
       open.map(async (record) => {
         if (record.state === 'training') this.#deps.retraining.stop();
         const state = record.model === undefined ? 'stopped' : 'in-use';
-        return this.#change({ ...record, state, says: `stopped by ${actor.by}` });
+        return this.#records.change({ ...record, state, says: `stopped by ${actor.by}` });
       }),
     );
   }
 
   /** A person says that the machine is healthy. @throws SmEdgeError as `begin` */
   async accept(target: string, actor: Actor): Promise<CommissioningRecord[]> {
-    const open = this.#recordsOf(target, isOpen, 'is not being learned');
+    const open = this.#records.of(target, isOpen, 'is not being learned');
     return Promise.all(
       open.map(async (record) => {
         const accepted: CommissioningRecord = {
@@ -198,7 +178,11 @@ export class Commissioning {
         };
         const note = actor.note === undefined ? '' : `: ${actor.note}`;
         const message = `${actor.by} says that ${record.point} is healthy as it is${note}`;
-        return this.#change(accepted, 'HumanDecisionSubmitted', { ...actor, decision: 'accept', message });
+        return this.#records.change(accepted, 'HumanDecisionSubmitted', {
+          ...actor,
+          decision: 'accept',
+          message,
+        });
       }),
     );
   }
@@ -208,7 +192,7 @@ export class Commissioning {
    * @throws SmEdgeError `COMMISSIONING_UNKNOWN`, `COMMISSIONING_STATE` where nothing was learned
    */
   async rollback(target: string, actor: Actor): Promise<CommissioningRecord[]> {
-    const learned = this.#recordsOf(target, ({ model }) => model !== undefined, 'has no learned model');
+    const learned = this.#records.of(target, ({ model }) => model !== undefined, 'has no learned model');
     const done: CommissioningRecord[] = [];
     for (const record of learned) {
       const { model, former, states: _states, ...rest } = record;
@@ -220,7 +204,7 @@ export class Commissioning {
         says: `${model!.name}/${model!.version} was taken out of use by ${actor.by}`,
       };
       await this.#deps.retraining.putBack(back, model!, former ?? undefined, actor);
-      this.#put(back);
+      this.#records.put(back);
       done.push(back);
     }
     return done;
@@ -233,48 +217,19 @@ export class Commissioning {
     const key = `${model.name}/${model.version}`;
     const manifest = () => this.#deps.manifestOf(key);
     const psi = this.#drift.add(point, key, timeMs, features, manifest, state);
-    if (psi !== undefined && psi >= limit) this.#put({ ...record, driftSinceMs: timeMs });
+    if (psi !== undefined && psi >= limit) this.#records.put({ ...record, driftSinceMs: timeMs });
   }
 
   async #begin(point: string, by: string, neededMs: number): Promise<CommissioningRecord> {
     const nowMs = this.#deps.clock.nowMs();
-    const known = this.#records.get(point);
-    if (known === undefined && this.#records.size >= MAX_POINTS)
-      throw new SmEdgeError('COMMISSIONING_FULL', `${MAX_POINTS} points are learned already`);
+    this.#records.admit(point);
     this.#lastMs.delete(point);
-    return this.#change(newRecord(point, by, neededMs, nowMs, known));
-  }
-
-  /** Changes state, which is on disk and told when this resolves. */
-  async #change(
-    record: CommissioningRecord,
-    type: EventType = 'LearningDataCaptured',
-    payload: Readonly<Record<string, unknown>> = {},
-  ): Promise<CommissioningRecord> {
-    const { announcer, newId, clock } = this.#deps;
-    const next = { ...record, sinceMs: clock.nowMs() };
-    this.#records.set(next.point, next);
-    const { point, machine, state, by } = next;
-    const message = `${point}: ${sentenceOf(next)}`;
-    await announcer.fact(
-      type,
-      { point, machine, state, by, message, time: new Date(next.sinceMs).toISOString(), ...payload },
-      newId(),
-      documentsOf(next),
-    );
-    this.#dirty.delete(point);
-    return next;
-  }
-
-  #put(record: CommissioningRecord): void {
-    this.#records.set(record.point, record);
-    this.#dirty.add(record.point);
+    return this.#records.change(newRecord(point, by, neededMs, nowMs, this.#records.get(point)));
   }
 
   async #tick(): Promise<void> {
-    const { clock } = this.#deps;
     await this.#autoStart();
-    for (const record of this.#records.values()) {
+    for (const record of this.#records.list()) {
       if (this.#stopping) return;
       if (record.state === 'in-use') await this.#retrainWhere(record);
       if (record.state === 'collecting') await this.#diagnoseOnce(record);
@@ -283,13 +238,13 @@ export class Commissioning {
       (record) => record.state === 'collecting' && healthySum(record) >= record.neededMs,
     );
     if (ready !== undefined && !this.#stopping) await this.#learn(ready);
-    if (clock.monotonicMs() - this.#savedMs >= SAVE_MS) await this.#save();
+    await this.#records.saveWhereDue();
   }
 
   async #autoStart(): Promise<void> {
     const { board, machines } = this.#deps;
     for (const { point, sampleRateHz } of this.config.learn.length === 0 ? [] : board.points()) {
-      if (sampleRateHz === undefined || this.#records.has(point)) continue;
+      if (sampleRateHz === undefined || this.#records.get(point) !== undefined) continue;
       const { machineClass, quantity } = machines.contextOf(point);
       const rule = this.config.learn.find(({ for: scope }) =>
         matches(scope, { point, machineClass, quantity, features: [] }),
@@ -312,31 +267,32 @@ export class Commissioning {
     if (found === undefined || now?.state !== 'collecting') return;
     const { fault, confidence, sentence } = found;
     const asked = { ...now, diagnosed: true };
-    if (fault === 'normal' || fault === 'unknown' || confidence < LEAST_CONFIDENCE) return this.#put(asked);
+    if (fault === 'normal' || fault === 'unknown' || confidence < LEAST_CONFIDENCE)
+      return this.#records.put(asked);
     await this.#askFor(held(asked, this.#deps.clock.nowMs(), `its diagnosis is ${fault}: ${sentence}`));
   }
 
   async #askFor(record: CommissioningRecord): Promise<void> {
-    await this.#change(record, 'HumanDecisionRequested', { decision: 'is it healthy?' });
+    await this.#records.change(record, 'HumanDecisionRequested', { decision: 'is it healthy?' });
   }
 
   async #learn(record: CommissioningRecord): Promise<void> {
     const { retraining, logger } = this.#deps;
-    const training = await this.#change({ ...record, state: 'training', progress: 0, says: '' });
+    const training = await this.#records.change({ ...record, state: 'training', progress: 0, says: '' });
     try {
       const next = await retraining.learn(training, this.config, (progress) => {
         const now = this.#records.get(record.point);
-        if (now?.state === 'training') this.#records.set(record.point, { ...now, progress });
+        if (now?.state === 'training') this.#records.show({ ...now, progress });
       });
       this.#trained.inc({ outcome: next.taken ? 'taken' : 'kept' });
-      this.#put(next.record);
+      this.#records.put(next.record);
     } catch (thrown) {
       const error = toSmEdgeError(thrown, 'TRAINING');
       this.#trained.inc({ outcome: error.code });
       // Stopped by a person or with the gateway: the record says which.
       if (error.code === 'TRAINING_STOPPED') {
         const now = this.#records.get(record.point);
-        if (now?.state === 'training') this.#put({ ...now, state: 'collecting' });
+        if (now?.state === 'training') this.#records.put({ ...now, state: 'collecting' });
         return;
       }
       logger.warn({ point: record.point, error: toErrorRecord(error) }, 'a point could not be learned');
@@ -350,14 +306,10 @@ export class Commissioning {
       return;
     }
     const next = afterError(record, error);
-    await this.#change(next, 'RetrainFailed', { code: error.code, message: `${record.point}: ${next.says}` });
-  }
-
-  async #save(): Promise<void> {
-    this.#savedMs = this.#deps.clock.monotonicMs();
-    const changed = [...this.#dirty].flatMap((point) => this.#records.get(point) ?? []);
-    this.#dirty.clear();
-    if (changed.length > 0) await this.#deps.store.save({ documents: documentsOf(...changed) });
+    await this.#records.change(next, 'RetrainFailed', {
+      code: error.code,
+      message: `${record.point}: ${next.says}`,
+    });
   }
 
   #pointsOf(target: string): string[] {
@@ -369,23 +321,6 @@ export class Commissioning {
     if (points.length > 0) return points;
     throw new SmEdgeError('COMMISSIONING_UNKNOWN', `no waveform has come from ${target}`, {
       hint: `name a point or a machine: ${waveforms.slice(0, 20).join(', ') || 'nothing has come yet'}`,
-    });
-  }
-
-  #recordsOf(
-    target: string,
-    wanted: (record: CommissioningRecord) => boolean,
-    otherwise: string,
-  ): CommissioningRecord[] {
-    const named = this.list().filter(({ point, machine }) => point === target || machine === target);
-    if (named.length === 0)
-      throw new SmEdgeError('COMMISSIONING_UNKNOWN', `${target} was never learned`, {
-        hint: '"sm-edge commission list" shows what is; "sm-edge commission start" begins',
-      });
-    const found = named.filter(wanted);
-    if (found.length > 0) return found;
-    throw new SmEdgeError('COMMISSIONING_STATE', `${target} ${otherwise}`, {
-      hint: '"sm-edge commission list" shows where it stands',
     });
   }
 
