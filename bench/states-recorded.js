@@ -5,20 +5,22 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { hydraulicColumns, hydraulicRows } from './support/hydraulic.js';
 import { judgeStory } from './support/judged-readings.js';
 
 const DATA = process.env.SM_EDGE_DATA ?? fileURLToPath(new URL('../../shared/data', import.meta.url));
 
+/** What the rig's quantities are called here. */
 const RIG = {
-  TS1: ['temperature-1', 'degC'],
-  TS2: ['temperature-2', 'degC'],
-  TS3: ['temperature-3', 'degC'],
-  TS4: ['temperature-4', 'degC'],
-  VS1: ['vibration', 'mm/s'],
-  CE: ['cooling-efficiency', '%'],
+  TS1: 'temperature-1',
+  TS2: 'temperature-2',
+  TS3: 'temperature-3',
+  TS4: 'temperature-4',
+  VS1: 'vibration',
+  CE: 'cooling-efficiency',
   // What a gateway takes for the load of the machine, by its name.
-  CP: ['cooler.power', 'kW'],
-  SE: ['efficiency', '%'],
+  CP: 'cooler.power',
+  SE: 'efficiency',
 };
 const CYCLE_S = 60;
 /** Learning, not counted. */
@@ -29,16 +31,11 @@ const RIG_LEARNING_CYCLES = 120;
  * full. A gateway that begins with a broken cooler can know no better, so the third with the full cooler comes first.
  */
 function hydraulicRig() {
-  const rows = (file) =>
-    readFileSync(join(DATA, 'hydraulic', file), 'utf8')
-      .trim()
-      .split('\n')
-      .map((line) => line.trim().split(/\s+/).map(Number));
-  const profile = rows('profile.txt');
-  const columns = Object.entries(RIG).map(([file, [point, unit]]) => ({
-    point: `rig.${point}`,
+  const profile = hydraulicRows(DATA, 'profile');
+  const columns = hydraulicColumns(DATA).map(({ name, unit, values }) => ({
+    point: `rig.${RIG[name]}`,
     unit,
-    cycles: rows(`${file}.txt`),
+    values,
   }));
   const order = [100, 20, 3].flatMap((cooler) =>
     profile.flatMap(([of], cycle) => (of === cooler ? [{ cycle, cooler }] : [])),
@@ -47,7 +44,7 @@ function hydraulicRig() {
     Array.from({ length: CYCLE_S }, (_, second) => ({
       timeMs: (at * CYCLE_S + second) * 1000,
       readings: Object.fromEntries(
-        columns.map(({ point, unit, cycles }) => [point, [cycles[cycle][second], unit]]),
+        columns.map(({ point, unit, values }) => [point, [values[cycle * CYCLE_S + second], unit]]),
       ),
       fault: cooler < 100 ? `cooler at ${cooler} %` : at < RIG_LEARNING_CYCLES ? null : undefined,
     })),

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { seededRandom } from '#sm/base/random.js';
+import { hydraulicColumns } from './hydraulic.js';
 
 /** A column of a temperature that drifts and is read to a tenth of a degree, one in fifty steps a jump. */
 export function drifting(count, seed) {
@@ -45,31 +46,11 @@ export function skab(folder) {
   });
 }
 
-const HYDRAULIC = {
-  TS1: 'degC',
-  TS2: 'degC',
-  TS3: 'degC',
-  TS4: 'degC',
-  VS1: 'mm/s',
-  CE: '%',
-  CP: 'kW',
-  SE: '%',
-};
-
-/** The hydraulic rig: 2,205 cycles of 60 s at 1 Hz, one behind the other. */
-export function hydraulic(folder, startUs) {
-  if (!existsSync(path.join(folder, 'hydraulic', 'TS1.txt'))) return undefined;
-  return Object.entries(HYDRAULIC).map(([name, unit]) => {
-    const text = readFileSync(path.join(folder, 'hydraulic', `${name}.txt`), 'utf8');
-    const values = Float64Array.from(text.trim().split(/\s+/), Number);
-    return columnsOf(
-      `hydraulic.${name.toLowerCase()}`,
-      unit,
-      steadyTimes(startUs, values.length, 1e6),
-      values,
-    );
-  });
-}
+/** The hydraulic rig, one cycle behind the other; undefined where the folder is missing. */
+export const hydraulic = (folder, startUs) =>
+  hydraulicColumns(folder)?.map(({ name, unit, values }) =>
+    columnsOf(`hydraulic.${name.toLowerCase()}`, unit, steadyTimes(startUs, values.length, 1e6), values),
+  );
 
 export const columnsOf = (point, unit, timesUs, values) => ({
   point,

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gaussian, seededRandom } from '#sm/base/random.js';
+import { hydraulicColumns } from '../../bench/support/hydraulic.js';
 import { dataFolder } from './data.js';
 
 /** Values of one point, one a second. */
@@ -51,37 +52,23 @@ export function syntheticSignals(count: number, seed: number): PlantSignal[] {
   ];
 }
 
-const HYDRAULIC = {
-  TS1: 'degC',
-  TS2: 'degC',
-  TS3: 'degC',
-  TS4: 'degC',
-  VS1: 'mm/s',
-  CE: '%',
-  CP: 'kW',
-  SE: '%',
-};
-
 /** Recorded ones, repeated until they are long enough; undefined (and the reason printed) without the data folder. */
 export function recordedSignals(count: number): PlantSignal[] | undefined {
-  const rig = join(dataFolder, 'hydraulic');
+  const rig = hydraulicColumns(dataFolder);
   const pump = join(dataFolder, 'skab');
-  if (!existsSync(join(rig, 'TS1.txt')) || !existsSync(join(pump, 'manifest.json'))) {
+  if (rig === undefined || !existsSync(join(pump, 'manifest.json'))) {
     process.stderr.write(
-      `skipped: ${rig} or ${pump} is missing; set SM_EDGE_DATA to a folder that has them\n`,
+      `skipped: hydraulic or skab is missing in ${dataFolder}; set SM_EDGE_DATA to a folder that has them\n`,
     );
     return undefined;
   }
-  const repeated = (values: readonly number[]) =>
+  const repeated = (values: ArrayLike<number>) =>
     Float64Array.from({ length: count }, (_, second) => values[second % values.length]!);
-  const hydraulic = Object.entries(HYDRAULIC).map(([name, unit]) => {
-    const text = readFileSync(join(rig, `${name}.txt`), 'utf8');
-    return {
-      name: `rig-${name.toLowerCase()}`,
-      unit,
-      values: repeated(text.trim().split(/\s+/).map(Number)),
-    };
-  });
+  const hydraulic = rig.map(({ name, unit, values }) => ({
+    name: `rig-${name.toLowerCase()}`,
+    unit,
+    values: repeated(values),
+  }));
   const tables = ['anomaly-free', 'valve1', 'valve2'].flatMap((folder) =>
     readdirSync(join(pump, folder))
       .filter((file) => file.endsWith('.csv'))
