@@ -5,12 +5,34 @@ import { SmEdgeError } from '../base/errors.js';
 export function parseRequest<T extends z.ZodType>(schema: T, value: unknown): z.infer<T> {
   const parsed = schema.safeParse(value ?? {});
   if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.map(({ path, message }) => {
-    const key = path.join('.');
-    return key === '' ? message : `${key}: ${message}`;
+  const faults = parsed.error.issues.map((issue) => {
+    const key = issue.path.join('.');
+    const text = inWords(issue);
+    return key === '' ? text : `${key}: ${text}`;
   });
   throw new SmEdgeError('REQUEST_INVALID', faults.join('; '), { hint: 'docs/api.md shows each request' });
 }
+
+/** What zod found, as a person would say it. */
+function inWords(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'too_big':
+      return `at most ${issue.maximum}${unitOf(issue.origin)}`;
+    case 'too_small':
+      return issue.origin === 'string' && issue.minimum === 1
+        ? 'must not be empty'
+        : `at least ${issue.minimum}${unitOf(issue.origin)}`;
+    case 'invalid_value':
+      return `must be one of ${issue.values.map(String).join(', ')}`;
+    case 'unrecognized_keys':
+      return `unknown: ${issue.keys.join(', ')}`;
+    default:
+      return issue.message;
+  }
+}
+
+const unitOf = (origin: string): string =>
+  origin === 'string' ? ' characters' : origin === 'array' ? ' entries' : '';
 
 /** Text that a person typed: one line, without control characters. */
 export const line = (maxLength: number) =>

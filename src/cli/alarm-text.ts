@@ -146,7 +146,7 @@ export function statisticsText(stats: AlarmStatistics): string {
     ['10 minutes', `${rate.average.toFixed(2)} (goal: below 1), ${rate.most} at most${mostAt}`],
     [
       'in flood',
-      `${percent(stats.timeInFlood)} of the time (goal: below 1 %), ${stats.floods.length} floods`,
+      `${percent(stats.timeInFlood)} of the time (goal: below 1 %), ${stats.floods.length} ${stats.floods.length === 1 ? 'flood' : 'floods'}`,
     ],
     ['top ten', `${percent(stats.frequentShare)} of all alarms (goal: below 5 %)`],
     ['by priority', `${priorities} (recommended: 80 % low, 15 % medium, 5 % high)`],
@@ -178,9 +178,9 @@ export function statisticsText(stats: AlarmStatistics): string {
               `  ${localTime(fromMs)}  ${printable(`${point}: ${cause}, for ${ago(toMs - fromMs)} (said ${by})`)}`,
           ),
         ]),
-    ...counted('Most frequent', stats.frequent, 'times'),
-    ...counted('Chattering (three times or more in a minute)', stats.chattering, 'times'),
-    ...counted('Fleeting (gone within a minute, unseen)', stats.fleeting, 'times'),
+    ...counted('Most frequent', stats.frequent),
+    ...counted('Chattering (three times or more in a minute)', stats.chattering),
+    ...counted('Fleeting (gone within a minute, unseen)', stats.fleeting),
     ...(stats.standing.length === 0
       ? []
       : [
@@ -190,8 +190,12 @@ export function statisticsText(stats: AlarmStatistics): string {
   ].join('\n')}\n`;
 }
 
-function counted(title: string, counts: readonly AlarmCount[], unit: string): string[] {
+function counted(title: string, counts: readonly AlarmCount[]): string[] {
   if (counts.length === 0) return [];
-  const rows = counts.map((one) => [`${one.count} ${unit}`, percent(one.share), keyOf(one)]);
+  const rows = counts.map((one) => [
+    `${one.count} ${one.count === 1 ? 'time' : 'times'}`,
+    percent(one.share),
+    keyOf(one),
+  ]);
   return [title, ...table(rows).map((line) => `  ${line}`)];
 }

@@ -1,7 +1,8 @@
 import { Command, CommanderError } from 'commander';
+import { SmEdgeError } from '../base/errors.js';
 import { PROGRAM_VERSION } from '../base/version.js';
 import type { RegisterVerb } from './context.js';
-import { type CliContext, EXIT } from './output.js';
+import { type CliContext, EXIT, reportFailure } from './output.js';
 
 /** Each verb's module is loaded only when the verb is typed: `features` needs no broker and `check` no model. */
 const VERBS: readonly { readonly name: string; load(): Promise<{ register: RegisterVerb }> }[] = [
@@ -77,7 +78,15 @@ export async function main(
     await program.parseAsync([...argv]);
   } catch (thrown) {
     if (!(thrown instanceof CommanderError)) throw thrown;
-    return thrown.exitCode === 0 ? EXIT.done : EXIT.usage;
+    if (thrown.exitCode === 0) return EXIT.done;
+    if (argv.includes('--json')) await reportFailure(context, true, usageError(thrown));
+    return EXIT.usage;
   }
   return exitCode;
 }
+
+/** A word that commander does not know, for who reads JSON. */
+const usageError = ({ message }: CommanderError): SmEdgeError =>
+  new SmEdgeError('USAGE', message.replace(/^error: /, '').split('\n')[0]!, {
+    hint: 'sm-edge VERB --help shows the options',
+  });

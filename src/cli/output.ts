@@ -14,6 +14,9 @@ export interface CliContext {
   readonly in?: Readable;
 }
 
+/** What was typed is wrong: also where the daemon said so. */
+const USAGE_CODES: ReadonlySet<string> = new Set(['CONFIG_INVALID', 'USAGE', 'REQUEST_INVALID']);
+
 /** Writes text; resolves once the stream has taken it, so that a pipe that reads slowly is not flooded. */
 export function write(stream: Writable, text: string): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -37,7 +40,7 @@ export async function reportFailure(context: CliContext, json: boolean, thrown: 
     const hint = error.hint === undefined ? '' : `\n    hint: ${error.hint}`;
     await write(context.err, `sm-edge: ${error.message}${hint}\n`);
   }
-  return error.code === 'CONFIG_INVALID' || error.code === 'USAGE' ? EXIT.usage : EXIT.failed;
+  return USAGE_CODES.has(error.code) ? EXIT.usage : EXIT.failed;
 }
 
 /** A progress bar on a terminal; silent where nobody looks. */

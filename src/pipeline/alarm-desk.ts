@@ -63,6 +63,7 @@ export type AlarmAction =
   | { readonly kind: 'shelve'; readonly forMs: number };
 
 const TICK_MS = 1_000;
+const HOUR_MS = 3_600_000;
 const HISTORY = 200;
 /** Longest time that an alarm may be shelved: it must not be forgotten there. */
 export const MAX_SHELVE_MS = 30 * 86_400_000;
@@ -181,13 +182,17 @@ export class AlarmDesk {
     return held.filter((one) => point === undefined || matches(point, one.point)).slice(0, limit);
   }
 
+  /** The period begins with the journal at the earliest, before which nobody counted; but an hour ago at the latest. */
   async statistics(fromMs: number, toMs: number): Promise<AlarmStatistics> {
+    const [oldest] = await this.#deps.journal.find({ limit: 1 });
+    const countedMs = oldest === undefined ? 0 : Math.min(Date.parse(oldest.event.time), toMs - HOUR_MS);
+    const sinceMs = Math.max(fromMs, countedMs);
     const facts: AlarmFact[] = [];
     let afterSeq = 0;
     while (facts.length < MAX_FACTS) {
       const page = await this.#deps.journal.find({
         types: ALARM_EVENT_TYPES,
-        fromMs,
+        fromMs: sinceMs,
         toMs,
         afterSeq,
         limit: PAGE,
@@ -196,7 +201,9 @@ export class AlarmDesk {
       if (page.length < PAGE) break;
       afterSeq = page.at(-1)!.seq;
     }
-    return alarmStatistics(facts, this.#deps.alarms.all(), fromMs, toMs, await this.#missed());
+    const missed = (await this.#missed()).filter((of) => of.fromMs < toMs && of.toMs >= fromMs);
+    // A person may tell of a fault from before the journal.
+    return { ...alarmStatistics(facts, this.#deps.alarms.all(), sinceMs, toMs), missed };
   }
 
   /** Faults that people reported, beside which no alarm stood. */

@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { SmEdgeError } from '../base/errors.js';
+import { makeFolder } from '../base/folders.js';
 import { finishReplacing, isDamage, isUnreadable, replaceDamaged } from './damage.js';
 import { type FolderLock, lockFolder } from './folder-lock.js';
 import { MIGRATIONS } from './migrations/index.js';
@@ -30,7 +31,7 @@ const BUSY_TIMEOUT_MS = 5_000;
 export function openDatabase(path: string, stamp: string, hasFailed = false): OpenedDatabase {
   let lock: FolderLock | undefined;
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
+    makeFolder(dirname(path), 0o750);
     lock = lockFolder(dirname(path));
     finishReplacing(path);
     // A log that was left may be what could not be written: only what is on the disk counts.

@@ -96,6 +96,9 @@ describe('alarms over HTTP and from the command line', () => {
     expect(alarms.map(({ point }: { point: string }) => point)).toEqual([POINT]);
     expect((await cli('alarms', 'held')).stdout).toContain('one block was anomalous');
     const stats = await get('alarms/stats');
+    // Nobody counted before the journal began: the rates are those of the last hour, not of a week.
+    expect(stats.toMs - stats.fromMs).toBe(3_600_000);
+    expect(stats.perHour).toBe(2);
     expect(stats).toMatchObject({ raised: 2, floods: [], frequent: [{ alarm: 'hot', count: 2 }] });
   });
 });

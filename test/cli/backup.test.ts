@@ -81,6 +81,10 @@ describe('backup, verify and restore', () => {
     expect(readFileSync(answer.path).includes('SQLite format')).toBe(false);
     const wrong = await run(['verify', answer.path], { SM_EDGE_BACKUP_PASSPHRASE: 'something else' });
     expect(wrong).toMatchObject({ code: 1, answer: { error: { code: 'BACKUP_LOCKED' } } });
+    expect(wrong.answer.error.message).toContain('with the passphrase or identity that was given');
+    const nothing = await run(['verify', answer.path], { SM_EDGE_BACKUP_PASSPHRASE: '' });
+    expect(nothing).toMatchObject({ code: 1, answer: { error: { code: 'BACKUP_LOCKED' } } });
+    expect(nothing.answer.error.message).toContain('nothing was given to open it');
     expect((await run(['verify', answer.path], right)).answer.ok).toBe(true);
     await store.close();
     expect((await run(['restore', answer.path], right)).answer.rows.readings).toBe(5_000);

@@ -120,4 +120,16 @@ sm-edge: the config has 2 faults
     expect((await smEdge([])).code).toBe(2);
     expect((await smEdge(['--help'])).code).toBe(0);
   });
+
+  it('says wrong usage as JSON too, with --json', async () => {
+    for (const args of [
+      ['alarms', 'bogus'],
+      ['alarms', 'ack'],
+      ['check', '--cofig', 'x'],
+    ]) {
+      const { code, stdout } = await smEdge([...args, '--json']);
+      expect(code, args.join(' ')).toBe(2);
+      expect(JSON.parse(stdout), args.join(' ')).toMatchObject({ ok: false, error: { code: 'USAGE' } });
+    }
+  });
 });

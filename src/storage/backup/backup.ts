@@ -1,10 +1,11 @@
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { open, readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { type Clock, sleep } from '../../base/clock.js';
 import { SmEdgeError, toSmEdgeError } from '../../base/errors.js';
+import { makeFolder } from '../../base/folders.js';
 import { WorkerClient } from '../../base/worker-call.js';
 import { type FolderLock, lockFolder } from '../folder-lock.js';
 import type { CopyFacts } from './copy.js';
@@ -48,7 +49,7 @@ export interface BackupResult extends BackupManifest {
  */
 export async function createBackup(options: BackupOptions): Promise<BackupResult> {
   const { database, gatewayId, to, encrypt, clock, onProgress } = options;
-  await mkdir(to, { recursive: true, mode: 0o750 });
+  makeTarget(to);
   const isSecret = isEncrypted(encrypt);
   const folder = isSecret ? dirname(database) : to;
   const copy = join(folder, `sm-edge-${gatewayId}.db${PARTIAL}`);
@@ -118,6 +119,17 @@ export async function createBackup(options: BackupOptions): Promise<BackupResult
   } finally {
     await worker.close();
     lock.release();
+  }
+}
+
+function makeTarget(folder: string): void {
+  try {
+    makeFolder(folder, 0o750);
+  } catch (cause) {
+    throw new SmEdgeError('BACKUP_FAILED', `${folder} cannot be made: ${(cause as Error).message}`, {
+      cause,
+      hint: 'is the medium mounted ("df"), and may this user write to it?',
+    });
   }
 }
 

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../../base/clock.js';
 import { SmEdgeError } from '../../base/errors.js';
+import { makeFolder } from '../../base/folders.js';
 import { newPath } from '../damage.js';
 import { lockFolder } from '../folder-lock.js';
 import { MIGRATIONS } from '../migrations/index.js';
@@ -35,7 +36,7 @@ export interface RestoreResult {
  */
 export async function restoreBackup(options: RestoreOptions): Promise<RestoreResult> {
   const { backup, database, secrets, clock, onProgress } = options;
-  await mkdir(dirname(database), { recursive: true, mode: 0o750 });
+  makeFolder(dirname(database), 0o750);
   const lock = lockFolder(dirname(database));
   const fresh = `${database}.restoring`;
   try {

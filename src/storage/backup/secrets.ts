@@ -38,7 +38,9 @@ export async function encrypted(
   const encrypter = new Encrypter();
   if (passphrase !== undefined) {
     if (passphrase.length < MIN_PASSPHRASE)
-      throw new SmEdgeError('USAGE', `the passphrase is shorter than ${MIN_PASSPHRASE} characters`);
+      throw new SmEdgeError('USAGE', `the passphrase is shorter than ${MIN_PASSPHRASE} characters`, {
+        hint: 'take several words: who has the file may try passphrases for years',
+      });
     if (recipients.length > 0) throw new SmEdgeError('USAGE', 'a passphrase or recipients, not both');
     encrypter.setScryptWorkFactor(SCRYPT_LOG_N);
     encrypter.setPassphrase(passphrase);
@@ -68,12 +70,24 @@ export async function decrypted(
     for (const identity of identities) decrypter.addIdentity(identity);
     return Readable.fromWeb((await decrypter.decrypt(webStream(secret))) as ReadableStream);
   } catch (cause) {
-    throw new SmEdgeError('BACKUP_LOCKED', `the backup cannot be decrypted: ${(cause as Error).message}`, {
-      cause,
-      hint: 'give the passphrase or the identity that it was made with',
-    });
+    throw lockedError(passphrase !== undefined || identities.length > 0, cause);
   }
 }
+
+const lockedError = (isGiven: boolean, cause: unknown): SmEdgeError =>
+  isGiven
+    ? new SmEdgeError(
+        'BACKUP_LOCKED',
+        `the backup cannot be decrypted with the passphrase or identity that was given: ${(cause as Error).message}`,
+        {
+          cause,
+          hint: 'give the one that it was made with; what was given opens another backup, or is mistyped',
+        },
+      )
+    : new SmEdgeError('BACKUP_LOCKED', 'the backup is encrypted, and nothing was given to open it', {
+        cause,
+        hint: 'give --passphrase-file FILE (or set SM_EDGE_BACKUP_PASSPHRASE), or --identity FILE for one made for a recipient',
+      });
 
 /** The library wants the web's own type of stream, which is the same at run time. */
 const webStream = (stream: Readable) => Readable.toWeb(stream) as globalThis.ReadableStream<Uint8Array>;

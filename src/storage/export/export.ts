@@ -1,6 +1,7 @@
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SmEdgeError } from '../../base/errors.js';
+import { makeFolder } from '../../base/folders.js';
 import type { BearingGeometry } from '../../features/spec.js';
 import { pointParts } from '../../signals/point.js';
 import type { RecordedBearing, RecordingEntry } from '../../signals/recording-manifest.js';
@@ -59,7 +60,7 @@ export function exportStore(options: ExportOptions): readonly ExportedFile[] {
   const db = new SqliteDatabase(database, { readonly: true, timeout: 30_000 });
   try {
     requireKnownForm(db, database);
-    mkdirSync(to, { recursive: true, mode: 0o750 });
+    makeFolder(to, 0o750);
     const { files, recordings } = writeAll(db, options);
     if (files.length === 0)
       throw new SmEdgeError('EXPORT_EMPTY', 'the store has nothing of that', {
@@ -109,7 +110,7 @@ function writeAll(db: SqliteDatabase, options: ExportOptions) {
 
 function writeTable(table: ExportTable, { to, format }: ExportOptions): ExportedFile {
   const { kind, point, columns } = table;
-  mkdirSync(join(to, kind), { recursive: true, mode: 0o750 });
+  makeFolder(join(to, kind), 0o750);
   const file = join(kind, `${point}.${format}`);
   const path = join(to, file);
   const writer = format === 'csv' ? csvFile(path, columns) : parquetFile(path, point, columns);
