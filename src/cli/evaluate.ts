@@ -100,6 +100,7 @@ function report(answer: Evaluation): string {
   lines.push('', 'recordings', ...shortened(answer.perRecording.map(recordingLine)));
   if (answer.detections.length > 0)
     lines.push('', 'detections', ...shortened(answer.detections.map(detectionLine)));
+  if (answer.notes.length > 0) lines.push('', 'notes', ...shortened(answer.notes.map((note) => `  ${note}`)));
   return `${lines.join('\n')}\n`;
 }
 

@@ -71,7 +71,7 @@ function readable(line: ReplayLine): string {
     case 'summary': {
       const verdicts = Object.entries(line.diagnoses).map(([fault, count]) => `${fault} ${count}`);
       return [
-        `${line.recordings} recordings, ${line.tables} tables, ${line.windows} windows, ${line.readings} readings`,
+        `${line.recordings} recordings, ${line.tables} tables, ${line.windows} windows${line.leftOut === 0 ? '' : ` (${line.leftOut} more without a signal)`}, ${line.readings} readings`,
         `${line.anomalous} anomalous scores, ${line.confirmed} anomalies believed, ${line.heldBack} held back, ${line.alarms} alarm transitions; verdicts: ${verdicts.join(', ') || 'none'}`,
       ].join('\n');
     }

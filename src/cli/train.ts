@@ -5,7 +5,7 @@ import { SmEdgeError } from '../base/errors.js';
 import { loadConfig } from '../config/load.js';
 import { Checkpoint } from '../pipeline/commissioning/checkpoint.js';
 import { LEARNING_SEED } from '../pipeline/commissioning/learn-from-store.js';
-import { healthyRows, leftOutByState } from '../pipeline/healthy-recordings.js';
+import { healthyRows } from '../pipeline/healthy-recordings.js';
 import { MachineRegistry } from '../pipeline/machines.js';
 import { type Learned, learn } from '../pipeline/training.js';
 import { DETECTOR_KINDS } from '../scoring/learning/detectors/detector.js';
@@ -13,6 +13,7 @@ import { modelName, modelVersion } from '../scoring/manifest.js';
 import { featuresOf } from '../scoring/manifest-inputs.js';
 import { quarantine } from '../scoring/quarantine.js';
 import { openRecordingSet } from '../signals/recording-set.js';
+import { leftOutText } from '../signals/signal-fault.js';
 import type { RegisterVerb } from './context.js';
 import { checked, durationOption } from './options.js';
 import { EXIT, Progress, reportFailure, write } from './output.js';
@@ -132,7 +133,7 @@ export const register: RegisterVerb = (program, context, exit) => {
         },
       });
       await checkpoint.remove();
-      return { learned, rows: rows.rows.length, leftOut: leftOutByState(rows.leftOut) };
+      return { learned, rows: rows.rows.length, leftOut: leftOutText(rows.leftOut) };
     } finally {
       progress.end();
     }

@@ -1,6 +1,7 @@
 import { SmEdgeError } from '../base/errors.js';
 import type { FeatureVector } from '../features/spec.js';
 import type { RecordingEntry, RecordingSet } from '../signals/recording-set.js';
+import { leftOutText } from '../signals/signal-fault.js';
 import { isNormal } from './evaluation/fit-rule.js';
 import { statesOfSights } from './evaluation/population-states.js';
 import { type WindowsOfRecording, windowsOf } from './evaluation/sight.js';
@@ -19,7 +20,7 @@ export interface TrainingRows {
   readonly files: number;
   /** Operating state of each row; missing where the machine has but one. */
   readonly states?: readonly string[];
-  /** Windows left out by the state that they were in, such as stopped. */
+  /** Windows left out by the state that they were in, such as stopped, and by what was wrong with their signal. */
   readonly leftOut: Readonly<Record<string, number>>;
 }
 
@@ -41,7 +42,7 @@ export async function healthyRows(set: RecordingSet, options: HealthyRowsOptions
   const { point, onProgress } = options;
   const healthy = healthyEntries(set.manifest.recordings, point);
   const points = [...new Set(healthy.map((entry) => entry.point))];
-  if (points.length !== 1) throw noOnePoint(set, points);
+  if (points.length !== 1) throw noOnePoint(set, points, point);
   const machines = options.machines ?? machinesOfSet(set);
   // One length for all: that of the fastest, since the nameplate of a gateway tells the rated speed.
   const speeds = healthy.flatMap(({ speedRpm }) => speedRpm ?? []);
@@ -49,6 +50,8 @@ export async function healthyRows(set: RecordingSet, options: HealthyRowsOptions
   const analysis = new RecordingAnalysis(machines, options.machines !== undefined, fastestRpm);
   const recordings: WindowsOfRecording[] = [];
   const kinds = new Map<string, Pick<TrainingRows, 'sampleRateHz' | 'unit' | 'quantity' | 'blockSamples'>>();
+  /** A file of each kind. */
+  const examples = new Map<string, string>();
   try {
     for (const [index, entry] of healthy.entries()) {
       onProgress?.(index, healthy.length, entry.file);
@@ -58,23 +61,39 @@ export async function healthyRows(set: RecordingSet, options: HealthyRowsOptions
         const spec = analysis.specOf(recording, context, block);
         const { sampleRateHz, unit, quantity, blockLength: blockSamples } = spec;
         const kind = { sampleRateHz, unit, quantity, blockSamples };
-        kinds.set(`${sampleRateHz} Hz, ${unit}, blocks of ${blockSamples}`, kind);
+        const name = `${sampleRateHz} Hz, ${unit}, blocks of ${blockSamples}`;
+        if (blockSamples === 0) continue;
+        kinds.set(name, kind);
+        if (!examples.has(name)) examples.set(name, entry.file);
       }
       recordings.push(await windowsOf(recording, analysis));
     }
   } finally {
     analysis.close();
   }
+  const withoutSignal: Record<string, number> = {};
+  for (const { leftOut } of recordings)
+    for (const [fault, windows] of Object.entries(leftOut))
+      withoutSignal[fault] = (withoutSignal[fault] ?? 0) + windows;
+  if (recordings.every(({ windows }) => windows.length === 0))
+    throw new SmEdgeError(
+      'TRAINING_SIGNAL',
+      `no healthy recording of ${points[0]} holds a signal: ${leftOutText(withoutSignal)}`,
+      {
+        hint: 'Look at the recordings: a sensor that is torn off records a flat line; check file and fullScale.',
+      },
+    );
   if (kinds.size !== 1)
     throw new SmEdgeError(
       'TRAINING_POINT',
-      `its recordings are of several kinds: ${[...kinds.keys()].join('; ')}`,
+      `the recordings of ${points[0]} are of several kinds: ${[...examples].map(([name, file]) => `${name} (${file})`).join('; ')}`,
       {
         hint: 'A model is for one sample rate, unit and block length: make a set of one kind.',
       },
     );
   const told = { point: points[0]!, ...[...kinds.values()][0]!, files: healthy.length };
-  return { ...told, ...inSteadyStates(recordings, await RecordedStates.of(set, machines)) };
+  const { leftOut, ...steady } = inSteadyStates(recordings, await RecordedStates.of(set, machines));
+  return { ...told, ...steady, leftOut: { ...leftOut, ...withoutSignal } };
 }
 
 function healthyEntries(entries: readonly RecordingEntry[], point: string | undefined): RecordingEntry[] {
@@ -86,15 +105,30 @@ function healthyEntries(entries: readonly RecordingEntry[], point: string | unde
   );
 }
 
-function noOnePoint(set: RecordingSet, points: readonly string[]): SmEdgeError {
+function noOnePoint(
+  { manifest }: RecordingSet,
+  points: readonly string[],
+  wanted: string | undefined,
+): SmEdgeError {
+  const { recordings } = manifest;
+  const known = [...new Set(recordings.map((of) => of.point))].slice(0, 20).join(', ');
+  const several =
+    points.length > 1 || (wanted !== undefined && !recordings.some((of) => of.point === wanted));
+  if (recordings.length === 0)
+    return new SmEdgeError('TRAINING_POINT', 'the set has no recording, only tables', {
+      hint: 'A model is learned from waveforms (recordings in manifest.json); "sm-edge evaluate" judges tables.',
+    });
+  if (several)
+    return new SmEdgeError(
+      'TRAINING_POINT',
+      points.length > 1 ? 'the set has several points' : `the set has no recording of ${wanted}`,
+      { hint: `Name one with --point: ${known}` },
+    );
+  const labels = [...new Set(recordings.map(({ label }) => label ?? 'none'))].slice(0, 8).join(', ');
   return new SmEdgeError(
     'TRAINING_POINT',
-    points.length === 0
-      ? 'the set has no recording labelled normal to learn from'
-      : 'the set has several points',
-    {
-      hint: `Name one with --point: ${[...new Set(set.manifest.recordings.map((of) => of.point))].slice(0, 20).join(', ')}`,
-    },
+    `the set has no recording labelled normal to learn from${wanted === undefined ? '' : ` of ${wanted}`} (its labels: ${labels})`,
+    { hint: 'Label what is healthy "normal" in manifest.json, or give it "split": "train".' },
   );
 }
 
@@ -121,16 +155,10 @@ function inSteadyStates(
   if (rows.length === 0)
     throw new SmEdgeError(
       'TRAINING_STATES',
-      `no healthy window is of a machine that runs steadily: ${leftOutByState(leftOut)}`,
+      `no healthy window is of a machine that runs steadily: ${leftOutText(leftOut)}`,
       {
         hint: 'Check the states of the machine (manifest.json or the config) against the speed or load in the recordings.',
       },
     );
   return { rows, states: names, leftOut };
 }
-
-/** How many windows were left out in which state, in words; empty where none was. */
-export const leftOutByState = (leftOut: Readonly<Record<string, number>>): string =>
-  Object.entries(leftOut)
-    .map(([state, windows]) => `${windows} windows (${state})`)
-    .join(', ');

@@ -2,6 +2,7 @@ import { defaultBlockLength } from '../features/block-length.js';
 import { createExtractor } from '../features/extractor.js';
 import type { AnalysisSpec, BearingGeometry, Extractor, FeatureVector } from '../features/spec.js';
 import type { RecordedBearing, RecordedBlock, Recording } from '../signals/recording-set.js';
+import { type SignalFault, signalFault } from '../signals/signal-fault.js';
 import { analysisSpecOf, type MachineRegistry, type PointContext } from './machines.js';
 
 /** Features of one window of a recording. */
@@ -51,14 +52,30 @@ export class RecordingAnalysis {
     return { ...spec, blockLength: Math.min(spec.blockLength, block.samples.length) };
   }
 
-  /** Consecutive windows of a block; what is left over at its end is not used. */
-  async *windows(block: RecordedBlock, spec: AnalysisSpec): AsyncGenerator<RecordingWindow> {
+  /**
+   * Consecutive windows of a block; what is left over at its end is not used. Windows without a signal are left out, as
+   * blocks of bad quality are in the daemon.
+   * @param onFault told of each of these
+   */
+  async *windows(
+    block: RecordedBlock,
+    spec: AnalysisSpec,
+    onFault?: (fault: SignalFault) => void,
+  ): AsyncGenerator<RecordingWindow> {
     const { blockLength, sampleRateHz } = spec;
-    if (blockLength === 0) return;
+    if (blockLength === 0) {
+      onFault?.('no samples');
+      return;
+    }
     const extractor = await this.#extractorFor(spec);
     for (let from = 0; from + blockLength <= block.samples.length; from += blockLength) {
       const timeMs = block.startTimeMs + (from * 1000) / sampleRateHz;
       const samples = block.samples.subarray(from, from + blockLength);
+      const fault = signalFault(samples);
+      if (fault !== undefined) {
+        onFault?.(fault);
+        continue;
+      }
       yield { timeMs, features: extractor.extract(samples), samples };
     }
   }

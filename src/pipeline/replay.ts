@@ -5,6 +5,7 @@ import type { AnalysisSpec, FeatureVector } from '../features/spec.js';
 import { besideScore, type Score } from '../scoring/score.js';
 import { stateNamed } from '../scoring/states/state.js';
 import type { Recording, RecordingSet, TableRow } from '../signals/recording-set.js';
+import { signalFault } from '../signals/signal-fault.js';
 import { judgeAssessment } from './anomalies.js';
 import type { Assessment, Assessor } from './assessor.js';
 import type { MachineRegistry } from './machines.js';
@@ -33,6 +34,8 @@ export type ReplayLine =
       recordings: number;
       tables: number;
       windows: number;
+      /** Windows without a signal: a flat line, or samples that are no numbers. */
+      leftOut: number;
       readings: number;
       anomalous: number;
       confirmed: number;
@@ -106,6 +109,7 @@ class Run {
     recordings: 0,
     tables: 0,
     windows: 0,
+    leftOut: 0,
     readings: 0,
     anomalous: 0,
     confirmed: 0,
@@ -133,7 +137,11 @@ class Run {
     for (const block of recording.blocks) {
       const spec = this.#analysis.specOf(recording, context, block);
       if (spec.blockLength === 0) continue;
-      for await (const { timeMs, features, samples } of this.#analysis.windows(block, spec)) {
+      for await (const { timeMs, features, samples } of this.#analysis.windows(
+        block,
+        spec,
+        () => this.#counts.leftOut++,
+      )) {
         this.#counts.windows++;
         const time = isoTime(timeMs);
         yield { kind: 'features', recording: file, time, point, features };
@@ -148,7 +156,8 @@ class Run {
       }
       // A snapshot is a look of its own at the machine; a whole recording is one.
       // It takes the samples in one piece: the more turns of the shaft, the finer the verdict.
-      yield await this.#diagnosisLine(recording, block.startTimeMs, [block.samples], spec);
+      if (signalFault(block.samples) === undefined)
+        yield await this.#diagnosisLine(recording, block.startTimeMs, [block.samples], spec);
     }
   }
 

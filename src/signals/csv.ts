@@ -44,8 +44,19 @@ export function guessSeparator(line: string): string {
     : ',';
 }
 
+/** Text of a file in UTF-8, or in UTF-16 where it begins so: spreadsheets write that too. */
+export function decodeText(bytes: Buffer): string {
+  if (bytes[0] === 0xff && bytes[1] === 0xfe) return bytes.toString('utf16le');
+  if (bytes[0] === 0xfe && bytes[1] === 0xff)
+    return Buffer.from(bytes.subarray(0, bytes.length & ~1))
+      .swap16()
+      .toString('utf16le');
+  return bytes.toString('utf8');
+}
+
 /** A number, or NaN for an empty or foreign text. */
-export function parseNumber(text: string | undefined): number {
-  const trimmed = text?.trim() ?? '';
+export function parseNumber(text: string | undefined, decimal?: '.' | ','): number {
+  const given = text?.trim() ?? '';
+  const trimmed = decimal === ',' ? given.replace(',', '.') : given;
   return trimmed === '' ? Number.NaN : Number(trimmed);
 }

@@ -60,6 +60,7 @@ export const recordingSchema = z.looseObject({
 export const tableSchema = z.looseObject({
   file: z.string().min(1).describe('CSV file, relative to the manifest'),
   separator: z.string().length(1).default(','),
+  decimal: z.enum(['.', ',']).optional().describe('Decimal mark of its numbers; a point where missing'),
   time: z
     .strictObject({ column: z.string(), format: z.string().optional() })
     .optional()

@@ -10,7 +10,7 @@ import {
   recordingSetSchema,
   type TableEntry,
 } from './recording-manifest.js';
-import { readTable, type TableRow } from './recording-table.js';
+import { fileUnreadable, readTable, type TableRow } from './recording-table.js';
 import { parseIso } from './time-format.js';
 import { readWav } from './wav.js';
 
@@ -93,12 +93,30 @@ function parseManifest(text: string, folder: string): RecordingSetManifest {
   }
   const parsed = recordingSetSchema.safeParse(json);
   if (!parsed.success) throw invalid(z.prettifyError(parsed.error));
-  const { bearings, recordings } = parsed.data;
+  const { bearings, recordings, tables } = parsed.data;
+  const files = [...recordings, ...tables].map(({ file }) => normalize(file));
+  const twice = repeated(files);
+  if (twice !== undefined)
+    throw invalid(`${twice} is named twice: each copy would be judged by the other one`);
+  for (const { file, points } of tables) {
+    const same = repeated(points.map(({ point }) => point));
+    if (same !== undefined) throw invalid(`two columns of ${file} are the point ${same}`);
+  }
   for (const { bearing, file } of recordings) {
     if (bearing !== undefined && bearings?.[bearing] === undefined)
       throw invalid(`recording ${file} names the bearing "${bearing}", which is not in bearings`);
   }
   return parsed.data;
+}
+
+/** The first that comes a second time. */
+function repeated(names: readonly string[]): string | undefined {
+  const seen = new Set<string>();
+  return names.find((name) => {
+    if (seen.has(name)) return true;
+    seen.add(name);
+    return false;
+  });
 }
 
 /** The path of a file of the set; refuses one that leads out of the folder. */
@@ -114,7 +132,10 @@ async function loadRecording(
   manifest: RecordingSetManifest,
   entry: RecordingEntry,
 ): Promise<Recording> {
-  const audio = await readWav(inside(folder, entry.file));
+  const path = inside(folder, entry.file);
+  const audio = await readWav(path).catch((thrown) => {
+    throw thrown instanceof SmEdgeError ? thrown : fileUnreadable(entry.file, path, thrown);
+  });
   if (audio.channels !== 1)
     throw new SmEdgeError('WAV_FORMAT', `${entry.file} has ${audio.channels} channels, a recording has one`, {
       hint: 'Write one file per channel.',
@@ -139,13 +160,16 @@ async function loadRecording(
 function cutSnapshots(entry: RecordingEntry, samples: Float32Array): RecordedBlock[] {
   const startMs = entry.startedAt === undefined ? 0 : parseIso(entry.startedAt);
   if (Number.isNaN(startMs))
-    throw new SmEdgeError('RECORDING_SET_FORMAT', `${entry.file}: "${entry.startedAt}" is no ISO 8601 time`);
+    throw new SmEdgeError('RECORDING_SET_FORMAT', `${entry.file}: "${entry.startedAt}" is no ISO 8601 time`, {
+      hint: 'Write startedAt as 2026-11-21T09:30:00Z.',
+    });
   if (entry.snapshots === undefined) return [{ offsetS: 0, startTimeMs: startMs, samples }];
   const { samples: length, offsetsS } = entry.snapshots;
   if (offsetsS.length * length !== samples.length)
     throw new SmEdgeError(
       'RECORDING_SET_FORMAT',
       `${entry.file}: ${offsetsS.length} snapshots of ${length} samples do not fit ${samples.length} samples`,
+      { hint: 'snapshots.samples times the number of snapshots.offsetsS is what the file has to hold.' },
     );
   return offsetsS.map((offsetS, index) => ({
     offsetS,

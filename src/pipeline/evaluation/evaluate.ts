@@ -1,6 +1,7 @@
 import { SmEdgeError } from '../../base/errors.js';
 import { POPULATION_OPTIONS } from '../../scoring/learning/population.js';
 import type { RecordingEntry, RecordingSet, TableEntry } from '../../signals/recording-set.js';
+import { leftOutText } from '../../signals/signal-fault.js';
 import type { MachineRegistry } from '../machines.js';
 import { knownOf, machinesOfSet, RecordedStates } from '../recorded-states.js';
 import { RecordingAnalysis } from '../recording-windows.js';
@@ -76,8 +77,13 @@ async function evaluateRecordings(
     const sight = await sightOf(recording, analysis);
     groups.set(sight.group, [...(groups.get(sight.group) ?? []), sight]);
   }
-  for (const sights of groups.values())
-    parts.push(evaluatePopulation(sights, fit, { ...POPULATION_OPTIONS, ignoreLevel }, recorded));
+  for (const sights of groups.values()) {
+    const notes = sights.flatMap(({ file, leftOut }) =>
+      Object.keys(leftOut).length === 0 ? [] : [`${file}: left out ${leftOutText(leftOut)}`],
+    );
+    const part = evaluatePopulation(sights, fit, { ...POPULATION_OPTIONS, ignoreLevel }, recorded);
+    parts.push({ ...part, notes });
+  }
   return parts;
 }
 
@@ -99,7 +105,7 @@ async function evaluateTables(
   for (const entry of training)
     learned.set(key(entry), [...(learned.get(key(entry)) ?? []), await read(entry)]);
   for (const entry of entries.filter((table) => !training.includes(table))) {
-    const { series, story } = await read(entry);
+    const { series, story, notes } = await read(entry);
     const own = learned.get(key(entry));
     const known = recorded.find(
       own?.map((of) => of.story) ?? [beginningOf(story, rowsToFit(fit, series.timesMs, series.truths))],
@@ -109,7 +115,8 @@ async function evaluateTables(
       rows: own.flatMap((of) => of.series.rows),
       states: states && own.flatMap((of) => recorded.over(of.story, known)),
     };
-    parts.push(evaluateTable({ ...series, states }, fit, joinMs, rows));
+    const part = evaluateTable({ ...series, states }, fit, joinMs, rows);
+    parts.push({ ...part, notes: [...notes, ...(part.notes ?? [])] });
   }
   return parts;
 }

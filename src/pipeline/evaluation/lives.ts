@@ -1,6 +1,8 @@
 import { diagnose } from '../../diagnosis/diagnose.js';
 import type { FeatureVector } from '../../features/spec.js';
+import { LEAST_VALUES } from '../../scoring/learning/control-chart.js';
 import type { Recording } from '../../signals/recording-set.js';
+import { signalFault } from '../../signals/signal-fault.js';
 import { knownOf, type RecordedStates, type StateStory } from '../recorded-states.js';
 import type { RecordingAnalysis } from '../recording-windows.js';
 import { type FitRule, rowsToFit } from './fit-rule.js';
@@ -50,7 +52,8 @@ export async function evaluateLife(
     isDated: entry.startedAt !== undefined,
     speedRpm: entry.speedRpm,
   };
-  const names = Object.keys(snapshots[0] ?? {}).filter((name) => LEVELS.test(name) || SHAPES.test(name));
+  const whole = snapshots.find((of) => Object.keys(of).length > 0) ?? {};
+  const names = Object.keys(whole).filter((name) => LEVELS.test(name) || SHAPES.test(name));
   const untold: Series = {
     file,
     channels: names.map((name) => ({
@@ -65,7 +68,8 @@ export async function evaluateLife(
   const fit = rowsToFit(rule, untold.timesMs, untold.truths);
   const known = recorded.find([{ ...story, spans: story.spans.slice(0, fit) }]);
   const series = { ...untold, states: knownOf(recorded.over(story, known)) };
-  const { scores, detections, learned } = judgeSeries(series, fit, LATCHED);
+  const { scores, judged, detections, learned } = judgeSeries(series, fit, LATCHED);
+  if (!judged.includes(true)) return notJudged(recording, fit);
   const score = Math.max(0, ...scores);
   const anomalous = score > 1;
   const at = anomalous
@@ -73,7 +77,10 @@ export async function evaluateLife(
     : -1;
   const stateAt = series.states?.at(at)?.name;
   const block = recording.blocks.at(at)!;
-  const { fault, confidence } = await diagnose([block.samples], analysis.specOf(recording, context, block));
+  const { fault, confidence } =
+    signalFault(block.samples) === undefined
+      ? await diagnose([block.samples], analysis.specOf(recording, context, block))
+      : { fault: 'unknown' as const, confidence: 0 };
   return {
     judged: series.endsInFailure ? [{ score, anomalous, truth: true, state: stateAt }] : [],
     detections,
@@ -91,4 +98,10 @@ export async function evaluateLife(
       },
     ],
   };
+}
+
+function notJudged({ file, point, label, blocks }: Recording, fit: number): EvaluationPart {
+  const remark = `${fit} of ${blocks.length} snapshots to learn from: none was judged (at least ${LEAST_VALUES} with a signal, in a state that comes again, are needed)`;
+  const result = { file, point, label: label ?? null, score: null, threshold: 1, anomalous: null };
+  return { judged: [], detections: [], perRecording: [{ ...result, diagnosis: null, remark }] };
 }

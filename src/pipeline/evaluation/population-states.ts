@@ -2,7 +2,7 @@ import { type OperatingState, UNKNOWN } from '../../scoring/states/state.js';
 import { knownOf, type RecordedStates, type StateStory } from '../recorded-states.js';
 import { isNormal } from './fit-rule.js';
 import type { EvaluationPart, JudgedInState, RecordingResult } from './result.js';
-import type { Sight, WindowsOfRecording } from './sight.js';
+import { type Sight, type WindowsOfRecording, withoutWindows } from './sight.js';
 
 type StatesOf<R> = ReadonlyMap<R, readonly OperatingState[]>;
 
@@ -89,7 +89,7 @@ const steadyNames = (states: StatesOf<Sight>): string[] =>
 function notJudged(sight: Sight, states: readonly OperatingState[]): RecordingResult {
   const { file, point, label, diagnosis } = sight;
   const names = [...new Set(states.map(({ name }) => name))].sort();
-  const remark = names.length === 0 ? 'shorter than one window' : `not judged: ${names.join(', ')}`;
+  const remark = names.length === 0 ? withoutWindows(sight) : `not judged: ${names.join(', ')}`;
   return {
     ...{ file, point, label: label ?? null, score: null, threshold: 1, anomalous: null, diagnosis, remark },
     ...(names.length === 0 ? {} : { state: names[0]! }),

@@ -11,7 +11,7 @@ import type { RecordedStates } from '../recorded-states.js';
 import { type FitRule, isNormal } from './fit-rule.js';
 import { statesOfSights, worstOfStates } from './population-states.js';
 import type { EvaluationPart, RecordingResult } from './result.js';
-import type { Sight } from './sight.js';
+import { type Sight, withoutWindows } from './sight.js';
 
 /**
  * Recordings of one point at one sample rate: learned from the healthy ones, each of which is judged by the others. Where
@@ -36,7 +36,7 @@ function evaluateOneState(
   isLearned: (sight: Sight) => boolean,
   options: PopulationOptions,
 ): EvaluationPart {
-  const learned = sights.filter(isLearned);
+  const learned = sights.filter((sight) => isLearned(sight) && sight.windows.length > 0);
   const healthy = learned.map(({ windows }) => windows);
   const windows = healthy.flat().length;
   if (windows < LEAST_WINDOWS) {
@@ -49,6 +49,7 @@ function evaluateOneState(
   return { judged: perRecording.flatMap(judgedOf), detections: [], perRecording };
 
   function judged(sight: Sight, place: number): RecordingResult {
+    if (sight.windows.length === 0) return unjudged(sight, withoutWindows(sight));
     const { score } = verdictOf(population, sight, place);
     const { fault, confidence } = sight.diagnosis;
     // Physics is a witness of its own: it needs no healthy recording to know an outer race. What it also says of the

@@ -81,6 +81,8 @@ export interface EvaluationPart {
   readonly detections: readonly Detection[];
   readonly perRecording: readonly RecordingResult[];
   readonly windows?: Windows;
+  /** What a person should know of the data before believing the figures. */
+  readonly notes?: readonly string[];
 }
 
 /** What `sm-edge evaluate` prints. */
@@ -96,6 +98,8 @@ export interface Evaluation extends Rates {
   readonly medianLeadS: number | null;
   readonly detections: readonly Detection[];
   readonly perRecording: readonly RecordingResult[];
+  /** What a person should know of the data before believing the figures. */
+  readonly notes: readonly string[];
 }
 
 export function combine(set: string, parts: readonly EvaluationPart[]): Evaluation {
@@ -120,12 +124,26 @@ export function combine(set: string, parts: readonly EvaluationPart[]): Evaluati
     medianLeadS: medianOrNull(detections.map(({ leadS }) => leadS)),
     detections,
     perRecording: parts.flatMap((part) => part.perRecording),
+    notes: [...parts.flatMap(({ notes = [] }) => notes), ...notesOf(judged)],
   };
 }
 
 function medianOrNull(values: readonly (number | null)[]): number | null {
   const known = values.filter((value) => value !== null);
   return known.length === 0 ? null : medianOf(known);
+}
+
+/** What figures cannot say. */
+function notesOf(judged: readonly Judged[]): string[] {
+  if (judged.length === 0)
+    return [
+      'nothing was judged whose truth is known: label recordings ("normal", or what is wrong), or rows of tables',
+    ];
+  if (!judged.some(({ truth }) => truth))
+    return ['nothing is labelled anomalous: only false alarms can be told'];
+  if (judged.every(({ truth }) => truth))
+    return ['nothing is labelled normal: only missed alarms can be told'];
+  return [];
 }
 
 function qualityByState(

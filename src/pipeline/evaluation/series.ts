@@ -31,6 +31,8 @@ export interface SeriesVerdict {
   readonly judged: readonly boolean[];
   /** By state how many rows were learned; empty where the machine has but one state. */
   readonly learned: ReadonlyMap<string, number>;
+  /** Channels that have a say in no state. */
+  readonly silent: readonly string[];
   readonly detections: readonly Detection[];
 }
 
@@ -77,6 +79,9 @@ export function judgeSeries(
     scores,
     judged,
     learned: series.states === undefined ? new Map() : counts,
+    silent: series.channels.flatMap(({ name }) =>
+      [...charts.values()].some((chart) => chart.judged.includes(name)) ? [] : [name],
+    ),
     detections: detections.map((open) => detectionOf(series, open)),
   };
 }
@@ -89,7 +94,7 @@ const firstRows = ({ rows, states }: Series, fit: number): LearnedRows => ({
 });
 
 /** A chart for each steady state of which there is enough to learn from; the only state has one in any case. */
-function chartsOf({ channels, states: known }: Series, { rows, states }: LearnedRows) {
+function chartsOf({ channels }: Series, { rows, states }: LearnedRows) {
   const byState = new Map<string, (readonly number[])[]>();
   rows.forEach((row, i) => {
     const name = chartName(states?.[i]);
@@ -101,7 +106,7 @@ function chartsOf({ channels, states: known }: Series, { rows, states }: Learned
   const charts = new Map<string | undefined, ControlChart>();
   for (const [name, own] of byState) {
     const columns = channels.map((_, j) => own.map((row) => row[j]!));
-    if (known !== undefined && !columns.some(hasEnough)) continue;
+    if (!columns.some(hasEnough)) continue;
     charts.set(name, ControlChart.fit(channels, columns));
   }
   return { charts, counts: new Map([...byState].map(([name, own]) => [name, own.length])) };

@@ -1,6 +1,12 @@
 import { type Diagnosis, diagnose } from '../../diagnosis/diagnose.js';
 import type { FeatureVector } from '../../features/spec.js';
 import type { Recording } from '../../signals/recording-set.js';
+import {
+  type LeftOutSignals,
+  leftOutText,
+  type SignalFault,
+  signalFault,
+} from '../../signals/signal-fault.js';
 import type { StateSpan, StateStory } from '../recorded-states.js';
 import type { RecordingAnalysis } from '../recording-windows.js';
 
@@ -9,6 +15,8 @@ export interface WindowsOfRecording {
   readonly windows: readonly FeatureVector[];
   /** Each window, as it is asked for its operating state. */
   readonly story: StateStory;
+  /** Windows left out since they hold no signal. */
+  readonly leftOut: LeftOutSignals;
 }
 
 /** What an evaluation keeps of a recording. */
@@ -30,16 +38,20 @@ export async function windowsOf(
   const context = analysis.contextOf(recording);
   const windows: FeatureVector[] = [];
   const spans: StateSpan[] = [];
+  const leftOut: Record<string, number> = {};
+  const onFault = (fault: SignalFault) => {
+    leftOut[fault] = (leftOut[fault] ?? 0) + 1;
+  };
   for (const block of recording.blocks) {
     const spec = analysis.specOf(recording, context, block);
-    for await (const { features, timeMs } of analysis.windows(block, spec)) {
+    for await (const { features, timeMs } of analysis.windows(block, spec, onFault)) {
       windows.push(features);
       const toMs = timeMs + (spec.blockLength * 1000) / sampleRateHz;
       spans.push({ point, fromMs: timeMs, toMs, named: entry.state, unit: spec.unit, features });
     }
   }
   const isDated = entry.startedAt !== undefined;
-  return { windows, story: { spans, isDated, speedRpm: entry.speedRpm } };
+  return { windows, leftOut, story: { spans, isDated, speedRpm: entry.speedRpm } };
 }
 
 export async function sightOf(recording: Recording, analysis: RecordingAnalysis): Promise<Sight> {
@@ -47,13 +59,18 @@ export async function sightOf(recording: Recording, analysis: RecordingAnalysis)
   const context = analysis.contextOf(recording);
   let diagnosis: Sight['diagnosis'] = { fault: 'unknown', confidence: 0 };
   for (const block of recording.blocks) {
+    if (signalFault(block.samples) !== undefined) continue;
     const spec = analysis.specOf(recording, context, block);
     const { fault, confidence } = await diagnose([block.samples], spec);
     if (confidence > diagnosis.confidence) diagnosis = { fault, confidence };
   }
   return {
     ...{ file, point, label, split: entry.split, diagnosis },
-    group: `${point} at ${sampleRateHz} Hz`,
+    group: `${point} at ${sampleRateHz} Hz in ${recording.unit}`,
     ...(await windowsOf(recording, analysis)),
   };
 }
+
+/** Why a recording has no window. */
+export const withoutWindows = ({ leftOut }: WindowsOfRecording): string =>
+  Object.keys(leftOut).length === 0 ? 'shorter than one window' : `no signal: ${leftOutText(leftOut)}`;

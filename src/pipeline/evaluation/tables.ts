@@ -10,6 +10,8 @@ import { channelKindOf, judgeSeries, type LearnedRows, type Series } from './ser
 export interface TableSeries {
   readonly series: Series;
   readonly story: StateStory;
+  /** What is odd about its rows. */
+  readonly notes: readonly string[];
 }
 
 /**
@@ -23,18 +25,19 @@ export async function readSeries(
 ): Promise<TableSeries> {
   const spans: StateSpan[] = [];
   const telling = new Set(entry.points.map(({ point }) => point).filter(tells));
-  const timesMs: number[] = [];
-  const rows: number[][] = [];
-  const truths: (boolean | undefined)[] = [];
+  const read: Row[] = [];
   for await (const { timeMs, readings, anomalous, state } of set.readTable(entry)) {
     spans.push({
       ...{ point: readings[0]!.point, fromMs: timeMs, toMs: timeMs, named: state },
       ...(telling.size === 0 ? {} : { readings: readings.filter(({ point }) => telling.has(point)) }),
     });
-    timesMs.push(timeMs);
-    rows.push(readings.map(({ value, quality }) => (quality === 'good' ? value : Number.NaN)));
-    truths.push(anomalous);
+    const values = readings.map(({ value, quality }) => (quality === 'good' ? value : Number.NaN));
+    read.push({ timeMs, values, anomalous, span: spans.at(-1)! });
   }
+  const { rows: sorted, notes } = inOrder(entry, read);
+  const timesMs = sorted.map(({ timeMs }) => timeMs);
+  const rows = sorted.map(({ values }) => values);
+  const truths = sorted.map(({ anomalous }) => anomalous);
   const series: Series = {
     file: entry.file,
     channels: entry.points.map(({ point, quantity }) => ({
@@ -46,7 +49,44 @@ export async function readSeries(
     truths,
     endsInFailure: false,
   };
-  return { series, story: { spans, isDated: entry.time !== undefined } };
+  return {
+    series,
+    notes,
+    story: { spans: sorted.map(({ span }) => span), isDated: entry.time !== undefined },
+  };
+}
+
+interface Row {
+  readonly timeMs: number;
+  readonly values: readonly number[];
+  readonly anomalous: boolean | undefined;
+  readonly span: StateSpan;
+}
+
+/** Rows in order of time, and what a person should know of them. */
+function inOrder({ file, points, label }: TableEntry, read: readonly Row[]) {
+  const notes: string[] = [];
+  const back = read.findIndex(({ timeMs }, i) => i > 0 && timeMs < read[i - 1]!.timeMs);
+  const rows = back < 0 ? read : [...read].sort((a, b) => a.timeMs - b.timeMs);
+  if (back >= 0)
+    notes.push(
+      `${file}: its rows are not in order of time (line ${back + 2} is earlier than the one before): they were sorted`,
+    );
+  const same = rows.filter(({ timeMs }, i) => i > 0 && timeMs === rows[i - 1]!.timeMs).length;
+  if (same > 0) notes.push(`${file}: ${same} of ${rows.length} rows have the time of the row before`);
+  points.forEach(({ column, point }, j) => {
+    if (rows.length === 0 || rows.some(({ values }) => Number.isFinite(values[j]))) return;
+    notes.push(
+      `${file}: the column ${column} (${point}) holds no number; decimal commas? Then "decimal": ","`,
+    );
+  });
+  if (label !== undefined && !rows.some(({ anomalous }) => anomalous))
+    notes.push(
+      'column' in label
+        ? `${file}: no row is labelled anomalous: the column ${label.column} is never ${label.anomalous}`
+        : `${file}: no row lies in one of its labelled windows`,
+    );
+  return { rows, notes };
 }
 
 /** The first spans of a story. */
@@ -86,10 +126,22 @@ export function evaluateTable(
     judged,
     detections,
     learned: verdict.learned,
+    ...(verdict.silent.length === 0
+      ? {}
+      : {
+          notes: [
+            `${file}: no say had ${verdict.silent.join(', ')} (too few values, or still drifting in what was learned)`,
+          ],
+        }),
     perRecording: [
       isJudged
         ? { ...base, score, anomalous: score > 1 }
-        : { ...base, score: null, anomalous: null, remark: unjudgedText(verdict.learned) },
+        : {
+            ...base,
+            score: null,
+            anomalous: null,
+            remark: unjudgedText(verdict.learned, states !== undefined),
+          },
     ],
     windows: windowsOf(series, fit, detections),
   };
@@ -116,8 +168,9 @@ function windowsOf(
   return { total, detected, falseDetections: detections.filter(({ truth }) => truth === false).length };
 }
 
-/** Why no row of a table was judged: its operating states. */
-function unjudgedText(learned: ReadonlyMap<string, number>): string {
+/** Why no row of a table was judged. */
+function unjudgedText(learned: ReadonlyMap<string, number>, hasStates: boolean): string {
+  if (!hasStates) return `no column has ${LEAST_VALUES} numbers in what is learned`;
   if (learned.size === 0) return 'no row to learn from in a steady operating state';
   const known = [...learned].map(([state, rows]) => `${state} ${rows}`).join(', ');
   return `no row in a state that was learned (rows to learn from: ${known}; at least ${LEAST_VALUES} are needed)`;

@@ -60,7 +60,8 @@ export function rocAucOf(
   let positives = 0;
   let rankSum = 0;
   for (let from = 0; from < sorted.length; ) {
-    let to = from;
+    // A score that is no number equals not even itself.
+    let to = from + 1;
     while (to < sorted.length && sorted[to]!.score === sorted[from]!.score) to++;
     const meanRank = (from + 1 + to) / 2;
     for (let i = from; i < to; i++) {
