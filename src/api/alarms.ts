@@ -4,6 +4,7 @@ import { PRIORITIES } from '../alarms/config.js';
 import { ALARM_STATES } from '../alarms/transition.js';
 import { type Clock, systemClock } from '../base/clock.js';
 import { withDeadline } from '../base/deadline.js';
+import { SmEdgeError, toSmEdgeError } from '../base/errors.js';
 import { duration } from '../base/schema.js';
 import { type AlarmDesk, MAX_SHELVE_MS } from '../pipeline/alarm-desk.js';
 import { count, line, parseRequest, time } from './request.js';
@@ -58,7 +59,14 @@ export const alarmRoutes =
     register(app, () => gateway.desks.alarms, clock);
 
 function register(app: FastifyInstance, alarms: () => AlarmDesk, clock: Clock): void {
-  const done = <T>(what: string, work: Promise<T>) => withDeadline(clock, what, WRITE_TIMEOUT_MS, work);
+  const done = <T>(what: string, work: Promise<T>) =>
+    withDeadline(clock, what, WRITE_TIMEOUT_MS, work).catch((thrown) => {
+      if (toSmEdgeError(thrown).code !== 'DEADLINE') throw thrown;
+      throw new SmEdgeError('STORE_WAITS', `${what}: done, but not on disk yet`, {
+        retryable: true,
+        hint: 'the store does not take it now ("sm-edge status" tells why); it is journaled once it does, and lost where the gateway stops before',
+      });
+    });
   const target = (request: FastifyRequest) => request.params as AlarmParams;
 
   app.get('/api/v1/alarms', async (request) => {

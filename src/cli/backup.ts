@@ -1,12 +1,11 @@
-import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { systemClock } from '../base/clock.js';
-import { SmEdgeError } from '../base/errors.js';
 import { createBackup } from '../storage/backup/backup.js';
 import type { RegisterVerb } from './context.js';
 import { numberOption } from './options.js';
 import { EXIT, Progress, reportFailure, write } from './output.js';
 import {
+  requireStore,
   type SecretOptions,
   type StoreOptions,
   secretsOf,
@@ -37,10 +36,7 @@ export const register: RegisterVerb = (program, context, exit) => {
       const progress = new Progress(context, 'backup', 100);
       try {
         const { database, folder, gatewayId } = storeOf(flags, context);
-        if (!existsSync(database))
-          throw new SmEdgeError('STORE_MISSING', `there is no store in ${folder}`, {
-            hint: 'storage.path of the config names the data folder; run as the user of the service',
-          });
+        requireStore(database, folder);
         const keep = flags.keep === undefined ? undefined : numberOption('--keep', flags.keep);
         const { passphrase } = secretsOf(flags, context);
         const recipients = flags.recipient ?? [];

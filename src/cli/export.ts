@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { systemClock } from '../base/clock.js';
 import { SmEdgeError } from '../base/errors.js';
@@ -8,7 +7,7 @@ import { EXPORT_KINDS, type ExportFormat, type ExportKind, exportStore } from '.
 import type { RegisterVerb } from './context.js';
 import { durationOption, timeOption } from './options.js';
 import { EXIT, Progress, reportFailure, write } from './output.js';
-import { type StoreOptions, storeOf, withStoreOptions } from './store-options.js';
+import { requireStore, type StoreOptions, storeOf, withStoreOptions } from './store-options.js';
 
 interface ExportFlags extends StoreOptions {
   readonly to: string;
@@ -42,19 +41,22 @@ export const register: RegisterVerb = (program, context, exit) => {
       const progress = new Progress(context, 'export', 100);
       try {
         const { database, folder, gatewayId, loaded } = storeOf(flags, context);
-        if (!existsSync(database))
-          throw new SmEdgeError('STORE_MISSING', `there is no store in ${folder}`, {
-            hint: 'storage.path of the config names the data folder; run as the user of the service',
-          });
+        requireStore(database, folder);
         const nowMs = systemClock.nowMs();
         const machines = new MachineRegistry(loaded?.machines ?? []);
         const to = resolve(flags.to);
+        const fromMs =
+          flags.from === undefined ? Number.NEGATIVE_INFINITY : timeOption('--from', flags.from, nowMs);
+        const toMs = flags.until === undefined ? nowMs : timeOption('--until', flags.until, nowMs);
+        if (fromMs >= toMs)
+          throw new SmEdgeError('USAGE', `--from ${flags.from} is not before ${flags.until ?? 'now'}`, {
+            hint: 'a duration counts back from now: --from 2h --until 1h is the hour before the last one',
+          });
         const files = exportStore({
           database,
           to,
-          fromMs:
-            flags.from === undefined ? Number.NEGATIVE_INFINITY : timeOption('--from', flags.from, nowMs),
-          toMs: flags.until === undefined ? nowMs : timeOption('--until', flags.until, nowMs),
+          fromMs,
+          toMs,
           kinds: kindsOf(flags),
           format: formatOf(flags.format),
           everyMs: everyOf(flags.every),
@@ -82,10 +84,12 @@ function summary(folder: string, files: ReturnType<typeof exportStore>): string 
     if (ofKind.length === 0) return [];
     const rows = ofKind.reduce((sum, file) => sum + file.rows, 0);
     const points = new Set(ofKind.map(({ point }) => point)).size;
-    return [`  ${kind}: ${rows} ${kind === 'waveforms' ? 'samples' : 'rows'} of ${points} points`];
+    return [`  ${kind}: ${rows} ${kind === 'waveforms' ? 'samples' : 'rows'} of ${counted(points, 'point')}`];
   });
-  return `${folder}: ${files.length} files\n${lines.join('\n')}\n`;
+  return `${folder}: ${counted(files.length, 'file')}\n${lines.join('\n')}\n`;
 }
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
 
 function kindsOf({ what, every }: ExportFlags): ExportKind[] {
   const kinds = what?.split(',').map((kind) => kind.trim()) ?? [
@@ -112,9 +116,13 @@ function everyOf(text: string | undefined): number {
   const ms = text === undefined ? 60_000 : durationOption('--every', text);
   const fits = ms >= 10_000 && (ms < DAY_MS ? DAY_MS % ms === 0 : ms % DAY_MS === 0 && ms <= 366 * DAY_MS);
   if (fits) return ms;
-  throw new SmEdgeError('USAGE', `--every ${text}: does not divide a day`, {
-    hint: 'write 10s, 1min, 15min, 1h, 1d or 7d',
-  });
+  throw new SmEdgeError(
+    'USAGE',
+    `--every ${text}: aggregates are of 10 s and more, and divide a day or are whole days`,
+    {
+      hint: 'write 10s, 1min, 15min, 1h, 1d or 7d',
+    },
+  );
 }
 
 function wantedOf(patterns: readonly string[]): (point: string) => boolean {

@@ -3,6 +3,7 @@ import { restoreBackup } from '../storage/backup/restore.js';
 import type { RegisterVerb } from './context.js';
 import { EXIT, Progress, reportFailure, write } from './output.js';
 import {
+  requireBackup,
   type SecretOptions,
   type StoreOptions,
   secretsOf,
@@ -21,6 +22,7 @@ export const register: RegisterVerb = (program, context, exit) => {
       const progress = new Progress(context, 'restore', 100);
       try {
         const { database } = storeOf(flags, context);
+        requireBackup(backup);
         const restored = await restoreBackup({
           backup,
           database,

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { SmEdgeError } from '../base/errors.js';
@@ -42,6 +42,22 @@ export function storeOf({ config, data }: StoreOptions, context: CliContext) {
   return { database: join(folder, DATABASE_FILE), folder, gatewayId: loaded.gateway.id, loaded };
 }
 
+/** @throws SmEdgeError `STORE_MISSING` */
+export function requireStore(database: string, folder: string): void {
+  if (existsSync(database)) return;
+  throw new SmEdgeError('STORE_MISSING', `there is no store in ${folder}, or this user may not look there`, {
+    hint: 'storage.path of the config names the data folder; run as the user of the service',
+  });
+}
+
+/** @throws SmEdgeError `USAGE` */
+export function requireBackup(file: string): void {
+  if (existsSync(file)) return;
+  throw new SmEdgeError('USAGE', `there is no ${file}`, {
+    hint: 'backups lie in backups/ of the data folder, or where --to put them; their names end in .db or .db.gz.age',
+  });
+}
+
 /** The secrets of a backup, from files or the environment: never from the command line, which others can read. */
 export function secretsOf({ passphraseFile, identity }: SecretOptions, context: CliContext) {
   const passphrase =
@@ -64,6 +80,9 @@ function secretFile(path: string): string {
   try {
     return readFileSync(path, 'utf8').slice(0, MAX_SECRET_BYTES);
   } catch (cause) {
-    throw new SmEdgeError('USAGE', `${path} cannot be read: ${(cause as Error).message}`, { cause });
+    throw new SmEdgeError('USAGE', `${path} cannot be read: ${(cause as Error).message}`, {
+      cause,
+      hint: 'name a file that holds it, and that this user may read',
+    });
   }
 }

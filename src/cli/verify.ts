@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { SmEdgeError } from '../base/errors.js';
 import { manifestOf } from '../storage/backup/manifest.js';
 import { verifyBackup } from '../storage/backup/verify.js';
@@ -6,6 +6,8 @@ import { integrityFindings } from '../storage/integrity.js';
 import type { RegisterVerb } from './context.js';
 import { EXIT, Progress, reportFailure, write } from './output.js';
 import {
+  requireBackup,
+  requireStore,
   type SecretOptions,
   type StoreOptions,
   secretsOf,
@@ -39,7 +41,7 @@ export const register: RegisterVerb = (program, context, exit) => {
 
   function verifyStore(flags: StoreOptions) {
     const { database, folder } = storeOf(flags, context);
-    if (!existsSync(database)) throw new SmEdgeError('STORE_MISSING', `there is no store in ${folder}`);
+    requireStore(database, folder);
     const findings = integrityFindings(database);
     if (findings.length > 0)
       throw new SmEdgeError('STORE_DAMAGED', `${database} is damaged: ${findings.join('; ')}`, {
@@ -49,7 +51,7 @@ export const register: RegisterVerb = (program, context, exit) => {
   }
 
   async function verifyFile(file: string, flags: StoreOptions & SecretOptions, progress: Progress) {
-    if (!existsSync(file)) throw new SmEdgeError('USAGE', `there is no ${file}`);
+    requireBackup(file);
     const { size } = statSync(file);
     const manifest = await manifestOf(file);
     const proved = await verifyBackup(file, secretsOf(flags, context), manifest, (bytes) =>

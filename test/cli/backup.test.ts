@@ -121,4 +121,15 @@ describe('backup, verify and restore', () => {
     expect(readdirSync(to()).filter((name) => name.endsWith('.json'))).toHaveLength(1);
     expect((await run(['verify', join(to(), 'none.db')])).code).toBe(2);
   }, 60_000);
+
+  it('says where it cannot be: a target that no folder can be made at, a file that is not there', async () => {
+    writeFileSync(join(folder, 'file'), '');
+    const blocked = await run(['backup', '--to', join(folder, 'file', 'below')]);
+    expect(blocked).toMatchObject({ code: 1, answer: { error: { code: 'BACKUP_FAILED' } } });
+    expect(blocked.answer.error.message).toContain(join(folder, 'file', 'below'));
+    expect(blocked.answer.error.hint).toContain('mounted');
+    const none = await run(['restore', join(to(), 'none.db')]);
+    expect(none).toMatchObject({ code: 2, answer: { error: { code: 'USAGE' } } });
+    expect(none.answer.error.hint).toContain('backups/');
+  }, 60_000);
 });

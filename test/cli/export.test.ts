@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { Metrics } from '#sm/base/metrics.js';
 import { main } from '#sm/cli/main.js';
 import type { Reading } from '#sm/signals/reading.js';
 import { openRecordingSet } from '#sm/signals/recording-set.js';
+import { SqliteDatabase } from '#sm/storage/sqlite.js';
 import { Store } from '#sm/storage/store.js';
 import { smEdge } from '../support/daemon.js';
 import { requirePython, runPython } from '../support/venv.js';
@@ -172,8 +173,29 @@ describe('export', () => {
       ['--what', 'everything'],
       ['--format', 'xlsx'],
       ['--from', 'monday'],
+      ['--from', '1h', '--until', '2h'],
+      ['--from', '2100-01-01'],
     ])
       expect(await run('bad', ...bad)).toMatchObject({ code: 2, answer: { error: { code: 'USAGE' } } });
+  }, 60_000);
+
+  it('says where it cannot write, and that a store is of a newer program, and leaves nothing behind', async () => {
+    const file = join(folder, 'file');
+    writeFileSync(file, '');
+    const blocked = await run('file/below');
+    expect(blocked).toMatchObject({ code: 1, answer: { error: { code: 'EXPORT_FOLDER' } } });
+    expect(await run('file')).toMatchObject({ code: 1, answer: { error: { code: 'EXPORT_FOLDER' } } });
+    expect(existsSync(file)).toBe(true);
+    const newer = join(folder, 'newer');
+    mkdirSync(newer);
+    const db = new SqliteDatabase(join(newer, 'sm-edge.db'));
+    db.pragma('user_version = 99');
+    db.close();
+    const to = join(folder, 'of-newer');
+    const { code, stdout } = await smEdge(['export', '--data', newer, '--to', to, '--json']);
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'STORE_NEWER' } });
+    expect(existsSync(to)).toBe(false);
   }, 30_000);
 
   it.skipIf(!hasPyarrow)(

@@ -1,7 +1,9 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openDatabase } from '#sm/storage/database.js';
+import { lockFolder } from '#sm/storage/folder-lock.js';
 import { initial } from '#sm/storage/migrations/001-initial.js';
 import { MIGRATIONS } from '#sm/storage/migrations/index.js';
 import { SqliteDatabase } from '#sm/storage/sqlite.js';
@@ -25,6 +27,19 @@ describe('a database', () => {
     expect(again.db.pragma('synchronous', { simple: true })).toBe(2);
     again.db.close();
     again.lock.release();
+  });
+
+  it('whose folder cannot be used says which folder, which user, and what to do', async () => {
+    const folder = await StoreFolder.create();
+    const missing = join(folder.folder, 'missing');
+    expect(() => lockFolder(missing)).toThrow(
+      expect.objectContaining({
+        code: 'STORE_OPEN',
+        retryable: true,
+        hint: expect.stringContaining('ls -ld'),
+      }),
+    );
+    expect(() => lockFolder(missing)).toThrow(`${missing} cannot be used by user ${userInfo().username}`);
   });
 
   it('that cannot be opened to the end lets its folder go, so that a later opening may succeed', async () => {

@@ -5,9 +5,9 @@ import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { type Clock, sleep } from '../../base/clock.js';
 import { SmEdgeError, toSmEdgeError } from '../../base/errors.js';
-import { makeFolder } from '../../base/folders.js';
 import { WorkerClient } from '../../base/worker-call.js';
 import { type FolderLock, lockFolder } from '../folder-lock.js';
+import { makeTargetFolder } from '../target-folder.js';
 import type { CopyFacts } from './copy.js';
 import type { BackupManifest } from './manifest.js';
 import { digestsOf, type PageCopyRequest, type PageCopyResult } from './page-copy.js';
@@ -49,7 +49,7 @@ export interface BackupResult extends BackupManifest {
  */
 export async function createBackup(options: BackupOptions): Promise<BackupResult> {
   const { database, gatewayId, to, encrypt, clock, onProgress } = options;
-  makeTarget(to);
+  makeTargetFolder(to, 'BACKUP_FAILED');
   const isSecret = isEncrypted(encrypt);
   const folder = isSecret ? dirname(database) : to;
   const copy = join(folder, `sm-edge-${gatewayId}.db${PARTIAL}`);
@@ -122,17 +122,6 @@ export async function createBackup(options: BackupOptions): Promise<BackupResult
   }
 }
 
-function makeTarget(folder: string): void {
-  try {
-    makeFolder(folder, 0o750);
-  } catch (cause) {
-    throw new SmEdgeError('BACKUP_FAILED', `${folder} cannot be made: ${(cause as Error).message}`, {
-      cause,
-      hint: 'is the medium mounted ("df"), and may this user write to it?',
-    });
-  }
-}
-
 /** A copy that SQLite finds faults in is no beginning for the next run either. */
 async function factsOf(worker: WorkerClient, copy: string): Promise<CopyFacts> {
   try {
@@ -187,7 +176,7 @@ async function requireSpace(folder: string, bytes: number): Promise<void> {
   if (bavail * bsize < bytes * 1.02)
     throw noSpace(
       folder,
-      `${Math.round(bytes / 2 ** 20)} MiB are needed, ${Math.round((bavail * bsize) / 2 ** 20)} are free`,
+      `${Math.ceil(bytes / 2 ** 20)} MiB are needed, ${Math.floor((bavail * bsize) / 2 ** 20)} are free`,
     );
 }
 

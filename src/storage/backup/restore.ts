@@ -75,6 +75,9 @@ function factsOf(backup: string, fresh: string) {
   try {
     return copyFacts(fresh);
   } catch (cause) {
-    throw new SmEdgeError('BACKUP_DAMAGED', `${backup} is damaged: ${(cause as Error).message}`, { cause });
+    throw new SmEdgeError('BACKUP_DAMAGED', `${backup} is damaged: ${(cause as Error).message}`, {
+      cause,
+      hint: 'what is there was left as it is; take another backup ("sm-edge verify FILE" tells which are whole)',
+    });
   }
 }

@@ -8,6 +8,7 @@ import type { RecordedBearing, RecordingEntry } from '../../signals/recording-ma
 import { ChunkStore } from '../chunks/chunk-store.js';
 import { requireKnownForm } from '../known-form.js';
 import { SqliteDatabase } from '../sqlite.js';
+import { makeTargetFolder } from '../target-folder.js';
 import { aggregateTable } from './aggregate-table.js';
 import { csvFile } from './csv-file.js';
 import { type ExportTable, pageRows } from './export-table.js';
@@ -52,15 +53,17 @@ export interface ExportedFile {
 /**
  * Writes what a store holds as a recording set, which `replay`, `evaluate` and `train` read: one file for each kind and
  * point, exactly as stored; WAV for each waveform. The manifest comes last: a folder that has one is whole.
- * @throws SmEdgeError `USAGE`, `STORE_OLDER`, `STORE_NEWER`, `EXPORT_EMPTY`
+ * @throws SmEdgeError `USAGE`, `STORE_OLDER`, `STORE_NEWER`, `EXPORT_EMPTY`, `EXPORT_FOLDER`
  */
 export function exportStore(options: ExportOptions): readonly ExportedFile[] {
   const { database, to } = options;
   const wasThere = requireEmpty(to);
   const db = new SqliteDatabase(database, { readonly: true, timeout: 30_000 });
+  let isOurs = false;
   try {
     requireKnownForm(db, database);
-    makeFolder(to, 0o750);
+    makeTargetFolder(to, 'EXPORT_FOLDER');
+    isOurs = true;
     const { files, recordings } = writeAll(db, options);
     if (files.length === 0)
       throw new SmEdgeError('EXPORT_EMPTY', 'the store has nothing of that', {
@@ -71,8 +74,9 @@ export function exportStore(options: ExportOptions): readonly ExportedFile[] {
     return files;
   } catch (thrown) {
     // All that is in there is ours: it was empty.
-    for (const entry of readdirSync(to)) rmSync(join(to, entry), { recursive: true, force: true });
-    if (!wasThere) rmSync(to, { recursive: true, force: true });
+    for (const entry of isOurs ? readdirSync(to) : [])
+      rmSync(join(to, entry), { recursive: true, force: true });
+    if (isOurs && !wasThere) rmSync(to, { recursive: true, force: true });
     throw thrown;
   } finally {
     db.close();
@@ -169,11 +173,19 @@ function manifestOf(
 
 /** @returns whether the folder was there */
 function requireEmpty(folder: string): boolean {
+  const entries = entriesOf(folder);
+  if (entries === undefined) return false;
+  if (entries.length === 0) return true;
+  throw new SmEdgeError('USAGE', `${folder} is not empty`, { hint: 'name a new folder' });
+}
+
+/** Undefined where there is no such folder. */
+function entriesOf(folder: string): string[] | undefined {
   try {
-    if (readdirSync(folder).length === 0) return true;
+    return readdirSync(folder);
   } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    // That it is a file, or below one, is said when it is to be made.
+    if (['ENOENT', 'ENOTDIR'].includes((thrown as NodeJS.ErrnoException).code ?? '')) return undefined;
     throw thrown;
   }
-  throw new SmEdgeError('USAGE', `${folder} is not empty`, { hint: 'name a new folder' });
 }
