@@ -190,9 +190,9 @@ export class Store extends StoreQueries {
 
   /** Closes and opens the file: a disk that was read-only when it was opened may not be so any more. */
   async reopen(): Promise<void> {
-    await this.#worker.call('close', undefined).catch(() => undefined);
-    this.#opened = undefined;
-    await this.#ensureOpen();
+    // From now on, or what is asked meanwhile would find the file closed.
+    this.#opened = this.#open(this.#worker.call('close', undefined).catch(() => undefined));
+    await this.#opened;
   }
 
   /** How full the queue of what waits for the disk is, 0 to 1. */
@@ -272,13 +272,19 @@ export class Store extends StoreQueries {
 
   /** A thread that ended and was started again has to open the file first. */
   #ensureOpen(): Promise<OpenResult> {
-    this.#opened ??= this.#worker
-      .call<OpenResult>('open', { path: this.#path, stamp: this.#stamp() } satisfies OpenRequest)
-      .catch((thrown) => {
-        this.#opened = undefined;
-        throw thrown;
-      });
+    this.#opened ??= this.#open(Promise.resolve());
     return this.#opened;
+  }
+
+  async #open(closed: Promise<unknown>): Promise<OpenResult> {
+    await closed;
+    try {
+      const request: OpenRequest = { path: this.#path, stamp: this.#stamp() };
+      return await this.#worker.call<OpenResult>('open', request);
+    } catch (thrown) {
+      this.#opened = undefined;
+      throw thrown;
+    }
   }
 
   async #commit(batches: readonly WireBatch[]): Promise<readonly (ErrorRecord | undefined)[]> {
@@ -319,8 +325,11 @@ export class Store extends StoreQueries {
     try {
       return await this.#worker.call<T>(method, argument);
     } catch (thrown) {
-      if (!(thrown instanceof SmEdgeError) || thrown.code !== DAMAGED) throw thrown;
-      await this.#replace(thrown.message);
+      if (!(thrown instanceof SmEdgeError)) throw thrown;
+      // It was being opened again just then.
+      if (thrown.code === 'STORE_CLOSED') await this.#ensureOpen();
+      else if (thrown.code === DAMAGED) await this.#replace(thrown.message);
+      else throw thrown;
       return this.#worker.call<T>(method, argument);
     }
   }

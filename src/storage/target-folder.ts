@@ -8,7 +8,7 @@ export function makeTargetFolder(folder: string, code: string): void {
   } catch (cause) {
     throw new SmEdgeError(code, `${folder} cannot be made: ${(cause as Error).message}`, {
       cause,
-      hint: 'is the medium mounted ("df"), and may this user write to it?',
+      hint: 'is the medium mounted ("df"), and may this user write to it? Or name another folder with --to',
     });
   }
 }

@@ -30,6 +30,7 @@ export interface BackupOptions {
 export const PLAIN_ENDING = '.db';
 export const ENCRYPTED_ENDING = '.db.gz.age';
 const PARTIAL = '.partial';
+const LOCK_FILE = 'sm-edge-backup.lock';
 /** What an interrupted backup left is gone on with by the next one to the same folder; after this it is deleted. */
 const PARTIAL_AGE_MS = 14 * 86_400_000;
 const TIMEOUT_MS = 24 * 3_600_000;
@@ -53,7 +54,7 @@ export async function createBackup(options: BackupOptions): Promise<BackupResult
   const isSecret = isEncrypted(encrypt);
   const folder = isSecret ? dirname(database) : to;
   const copy = join(folder, `sm-edge-${gatewayId}.db${PARTIAL}`);
-  const lock = lockBackup(dirname(database));
+  const lock = lockBackup(dirname(database), to);
   const worker = new WorkerClient({
     name: 'backup',
     url: new URL('./copy-worker.js', import.meta.url),
@@ -135,10 +136,13 @@ async function factsOf(worker: WorkerClient, copy: string): Promise<CopyFacts> {
   }
 }
 
-function lockBackup(folder: string): FolderLock {
+/** In the data folder; in the target where that is on a disk that has become read-only, which is to be saved. */
+function lockBackup(folder: string, to: string): FolderLock {
   try {
-    return lockFolder(folder, 'sm-edge-backup.lock');
+    return lockFolder(folder, LOCK_FILE);
   } catch (thrown) {
+    if (thrown instanceof SmEdgeError && thrown.code === 'STORE_OPEN' && folder !== to)
+      return lockBackup(to, to);
     if (!(thrown instanceof SmEdgeError) || thrown.code !== 'STORE_IN_USE') throw thrown;
     throw new SmEdgeError('BACKUP_UNDER_WAY', `another backup of ${folder} is under way`, {
       retryable: true,
