@@ -3,7 +3,9 @@ import { resolve } from 'node:path';
 import { systemClock } from '../base/clock.js';
 import { SmEdgeError, toSmEdgeError } from '../base/errors.js';
 import { Metrics } from '../base/metrics.js';
+import { createExtractor } from '../features/extractor.js';
 import type { ModelManifest } from '../scoring/manifest.js';
+import { doubtsOf } from '../scoring/manifest-doubts.js';
 import { BUNDLED_MODELS_DIR, ModelStore } from '../scoring/model-store.js';
 import { probeOnnx } from '../scoring/probe.js';
 import { type Quarantine, quarantine } from '../scoring/quarantine.js';
@@ -110,11 +112,10 @@ export const register: RegisterVerb = (program, context, exit) => {
     async (store, check, json) => {
       const { models: found, broken } = await store.list();
       const progress = new Progress(context, 'verify', found.length);
-      const results = broken.map(({ dir, error }) => ({
-        model: dir,
-        ok: false,
-        code: error.code,
-        message: error.message,
+      const known = await featureNames();
+      const results: Verified[] = broken.map(({ dir, error }) => ({
+        ...{ model: dir, ok: false, doubts: [] },
+        ...{ code: error.code, message: error.message },
       }));
       for (const [index, model] of found.entries()) {
         progress.update(index, model.key);
@@ -125,10 +126,11 @@ export const register: RegisterVerb = (program, context, exit) => {
             ok: true,
             code: '',
             message: 'whole; the golden vectors reproduce',
+            doubts: doubtsOf(model.manifest, known),
           });
         } catch (thrown) {
           const { code, message } = toSmEdgeError(thrown);
-          results.push({ model: model.key, ok: false, code, message });
+          results.push({ model: model.key, ok: false, code, message, doubts: [] });
         }
       }
       progress.end();
@@ -137,7 +139,10 @@ export const register: RegisterVerb = (program, context, exit) => {
         json
           ? `${JSON.stringify(results)}\n`
           : results
-              .map(({ model, ok, message }) => `${ok ? 'good' : 'BAD '} ${model}: ${message}\n`)
+              .flatMap(({ model, ok, message, doubts }) => [
+                `${ok ? 'good' : 'BAD '} ${model}: ${message}\n`,
+                ...doubts.map((doubt) => `     but ${doubt}\n`),
+              ])
               .join(''),
       );
       return results.every(({ ok }) => ok) ? EXIT.done : EXIT.failed;
@@ -157,3 +162,29 @@ export const register: RegisterVerb = (program, context, exit) => {
       exit(found.ok ? EXIT.done : EXIT.failed);
     });
 };
+
+interface Verified {
+  readonly model: string;
+  readonly ok: boolean;
+  readonly code: string;
+  readonly message: string;
+  /** What holds, and is most likely a slip. */
+  readonly doubts: readonly string[];
+}
+
+/** Names of the features that a gateway makes of vibration and of sound. */
+async function featureNames(): Promise<string[]> {
+  const names: string[] = [];
+  for (const [quantity, unit] of [
+    ['acceleration', 'g'],
+    ['sound-pressure', 'Pa'],
+  ] as const) {
+    const spec = { quantity, unit, sampleRateHz: 25_600, blockLength: 32_768, speedRpm: 1_480 };
+    const extractor = await createExtractor(spec);
+    names.push(
+      ...Object.keys(extractor.extract(Float32Array.from({ length: 32_768 }, (_, i) => Math.sin(i)))),
+    );
+    extractor.close();
+  }
+  return names;
+}

@@ -67,7 +67,13 @@ export interface ExplainFileOptions {
 /** Explains the block of a recording that scores highest. Throws `MODEL_INPUTS` where the model does not fit the recording. */
 export async function explainFile(options: ExplainFileOptions): Promise<Explanation> {
   const { file, model, scorer, against } = options;
-  const { blocks, diagnosis, sampleRateHz } = await featuresOfFile(file, options.recording);
+  const { blocks: all, diagnosis, sampleRateHz } = await featuresOfFile(file, options.recording);
+  // A flat line is a sensor that is torn off: no model was made for it.
+  const blocks = all.filter(({ features }) => features.peakToPeak !== 0);
+  if (blocks.length === 0)
+    throw new SmEdgeError('FILE_FLAT', `${file} is a flat line: there is no vibration in it to explain`, {
+      hint: 'Look at the sensor and its cable, and at the file: the recorder may have written another channel.',
+    });
   stateOf(model, options.state);
   const { unit = 'g', quantity = unit === 'Pa' || unit === 'FS' ? 'sound-pressure' : 'acceleration' } =
     options.recording;

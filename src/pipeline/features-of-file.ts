@@ -57,7 +57,10 @@ export async function featuresOfFile(
       : atEqualAngles(recorded, await readSignal(options.tachometer, options), options.pulsesPerTurn);
   const { fullScale = 1, unit = 'g' } = options;
   if (fullScale !== 1) for (let i = 0; i < samples.length; i++) samples[i]! *= fullScale;
-  if (samples.length === 0) throw new SmEdgeError('FILE_EMPTY', `${file} holds no samples`);
+  if (samples.length === 0)
+    throw new SmEdgeError('FILE_EMPTY', `${file} holds no samples`, {
+      hint: 'Record it again: a recorder that was switched off at once leaves such files.',
+    });
   const broken = samples.findIndex((value) => !Number.isFinite(value));
   if (broken >= 0)
     throw new SmEdgeError('FILE_VALUES', `${file}: sample ${broken} is no finite number`, {

@@ -21,6 +21,8 @@ export interface Difference {
   readonly actual: string;
 }
 
+const LACKS = 'lacks ';
+
 /** Every difference between what the model needs and what the point has; empty where the model fits. */
 export function compatibility(manifest: ModelManifest, offer: PointOffer): Difference[] {
   const { signal, inputs, task, output } = manifest;
@@ -54,7 +56,7 @@ export function compatibility(manifest: ModelManifest, offer: PointOffer): Diffe
   const wanted = new Set(featuresOf(inputs));
   if (output.kind === 'forecast') wanted.add(output.feature);
   const missing = [...wanted].filter((feature) => !offered.has(feature));
-  if (missing.length > 0) differ('features', `${wanted.size} features`, `lacks ${missing.join(', ')}`);
+  if (missing.length > 0) differ('features', `${wanted.size} features`, `${LACKS}${missing.join(', ')}`);
   if (inputs.kind === 'block' || inputs.kind === 'spectrogram')
     differAsSamples(inputs, signal, offer, differ);
   return differences;
@@ -85,7 +87,12 @@ function differAsSamples(
 
 /** One sentence for the technician. */
 export const describeDifferences = (differences: readonly Difference[]): string =>
-  differences.map(({ field, expected, actual }) => `${field}: needs ${expected}, has ${actual}`).join('; ');
+  differences
+    .map(
+      ({ field, expected, actual }) =>
+        `${field}: needs ${expected}, ${actual.startsWith(LACKS) ? actual : `has ${actual}`}`,
+    )
+    .join('; ');
 
 /** The refusal as an error, for a command that asked for this very model. */
 export function incompatible(manifest: ModelManifest, differences: readonly Difference[]): SmEdgeError {

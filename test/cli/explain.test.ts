@@ -4,6 +4,8 @@ import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { caseDocument, healthyDocument } from '#sm/pipeline/cases/case-record.js';
 import { fitScaler } from '#sm/scoring/learning/scaler.js';
+import { encodeWav } from '#sm/signals/wav.js';
+import { sm } from '../support/cli.js';
 import { smEdge } from '../support/daemon.js';
 import { SMALL_SET_RATE_HZ, writeSmallSet } from '../support/small-set.js';
 import { StoreFolder } from '../support/store.js';
@@ -111,4 +113,17 @@ it('sm-edge explain: a model that does not fit is refused with the difference', 
     stderr: expect.stringMatching(/sampleRateHz: needs 10000 to 51200 Hz, has 4000 Hz/),
   });
   expect(await smEdge(['explain', join(folder, 'a.wav'), '--model', 'nobody'])).toMatchObject({ code: 1 });
+});
+
+it('sm-edge explain: a flat line is no vibration, and not the worst fault of all', async () => {
+  const flat = encodeWav({
+    samples: new Float32Array(40_000).fill(0.2),
+    channels: 1,
+    sampleRateHz: SMALL_SET_RATE_HZ,
+  });
+  writeFileSync(join(folder, 'flat.wav'), flat);
+  const { code, err } = await sm('explain', join(folder, 'flat.wav'), ...about);
+  expect(code).toBe(1);
+  expect(err).toContain('flat.wav is a flat line');
+  expect(err).toContain('Look at the sensor and its cable');
 });
