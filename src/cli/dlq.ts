@@ -1,5 +1,5 @@
 import { systemClock } from '../base/clock.js';
-import { SmEdgeError } from '../base/errors.js';
+import { SmEdgeError, toSmEdgeError } from '../base/errors.js';
 import type { DeadLetter } from '../events/journal.js';
 import type { RegisterVerb } from './context.js';
 import { DaemonClient, type DaemonOptions, withDaemonOptions } from './daemon-client.js';
@@ -49,14 +49,35 @@ export const register: RegisterVerb = (program, context, exit) => {
     return json ? letter : `${letterLine(letter, systemClock.nowMs())}${eventText(letter)}`;
   });
   verb('retry <id...>', 'hands them to their subscribers once more', async (client, ids, { json }) => {
-    for (const id of ids) await client.post(`${pathOf(id)}/retry`, {});
+    await each(ids, 'taken', (path) => client.post(`${path}/retry`, {}));
     return json ? { retried: ids.map(Number) } : `taken: ${ids.join(', ')}\n`;
   });
   verb('drop <id...>', 'deletes them; what they said stays in the journal', async (client, ids, { json }) => {
-    for (const id of ids) await client.delete(pathOf(id));
+    await each(ids, 'dropped', (path) => client.delete(path));
     return json ? { dropped: ids.map(Number) } : `dropped: ${ids.join(', ')}\n`;
   });
 };
+
+/** One after the other; where one fails the error says which were done. */
+async function each(
+  ids: readonly string[],
+  done: string,
+  act: (path: string) => Promise<unknown>,
+): Promise<void> {
+  const paths = ids.map(pathOf);
+  for (const [index, path] of paths.entries()) {
+    try {
+      await act(path);
+    } catch (thrown) {
+      const error = toSmEdgeError(thrown);
+      const before = index === 0 ? '' : ` (${done} before it: ${ids.slice(0, index).join(', ')})`;
+      throw new SmEdgeError(error.code, `${ids[index]}: ${error.message}${before}`, {
+        cause: thrown,
+        ...(error.hint === undefined ? {} : { hint: error.hint }),
+      });
+    }
+  }
+}
 
 /** @throws SmEdgeError `USAGE` */
 function pathOf(id: string): string {
