@@ -61,6 +61,9 @@ export const register: RegisterVerb = (program, context, exit) => {
   }
 };
 
+/** Said only where there is any. */
+const more = (count: number, what: string): string => (count === 0 ? '' : ` (${count} ${what})`);
+
 /** What a person wants to see of a line; features are for programs. */
 function readable(line: ReplayLine): string {
   switch (line.kind) {
@@ -71,7 +74,7 @@ function readable(line: ReplayLine): string {
     case 'summary': {
       const verdicts = Object.entries(line.diagnoses).map(([fault, count]) => `${fault} ${count}`);
       return [
-        `${line.recordings} recordings, ${line.tables} tables, ${line.windows} windows${line.leftOut === 0 ? '' : ` (${line.leftOut} more without a signal)`}, ${line.readings} readings`,
+        `${line.recordings} recordings, ${line.tables} tables, ${line.windows} windows${more(line.leftOut, 'more without a signal')}, ${line.readings} readings${more(line.badReadings, 'of them no numbers')}${more(line.earlierRows, 'rows earlier than the one before: sort the tables by time')}`,
         `${line.anomalous} anomalous scores, ${line.confirmed} anomalies believed, ${line.heldBack} held back, ${line.alarms} alarm transitions; verdicts: ${verdicts.join(', ') || 'none'}`,
       ].join('\n');
     }

@@ -130,7 +130,9 @@ async function readSignal(file: string, options: FeaturesOfFileOptions): Promise
       hint: 'Name one recording; "sm-edge replay" reads a folder with a manifest.json.',
     });
   if (size > MAX_FILE_BYTES)
-    throw new SmEdgeError('FILE_TOO_LARGE', `${file} has ${size} bytes, more than 1 GiB`);
+    throw new SmEdgeError('FILE_TOO_LARGE', `${file} has ${size} bytes, more than 1 GiB`, {
+      hint: 'Cut the recording into shorter files.',
+    });
   const extension = extname(file).toLowerCase();
   if (extension === '.wav' || extension === '.wave') {
     const audio = await readWav(file);

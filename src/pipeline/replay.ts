@@ -37,6 +37,10 @@ export type ReplayLine =
       /** Windows without a signal: a flat line, or samples that are no numbers. */
       leftOut: number;
       readings: number;
+      /** Readings that are no numbers. */
+      badReadings: number;
+      /** Rows of tables that are earlier than the row before: they were taken as they came. */
+      earlierRows: number;
       anomalous: number;
       confirmed: number;
       heldBack: number;
@@ -111,6 +115,8 @@ class Run {
     windows: 0,
     leftOut: 0,
     readings: 0,
+    badReadings: 0,
+    earlierRows: 0,
     anomalous: 0,
     confirmed: 0,
     heldBack: 0,
@@ -136,7 +142,10 @@ class Run {
     const context = this.#analysis.contextOf(recording);
     for (const block of recording.blocks) {
       const spec = this.#analysis.specOf(recording, context, block);
-      if (spec.blockLength === 0) continue;
+      if (spec.blockLength === 0) {
+        this.#counts.leftOut++;
+        continue;
+      }
       for await (const { timeMs, features, samples } of this.#analysis.windows(
         block,
         spec,
@@ -165,7 +174,10 @@ class Run {
     const { assessor, alarms } = this.#deps;
     this.#counts.tables++;
     const seen = new Set<string>();
+    let previousMs = Number.NEGATIVE_INFINITY;
     for await (const row of rows) {
+      if (row.timeMs < previousMs) this.#counts.earlierRows++;
+      previousMs = row.timeMs;
       // Tables are stories of their own: the same pump may stand in many files.
       for (const { point } of row.readings) {
         if (seen.has(point)) continue;
@@ -179,6 +191,7 @@ class Run {
         this.#counts.readings++;
         this.#validator?.quality(point, quality);
         yield* this.#alarmLines(file, alarms.evaluateReading(reading));
+        if (quality === 'bad') this.#counts.badReadings++;
         if (quality !== 'good') continue;
         const at = row.state === undefined ? this.#states.over(point, timeMs, timeMs) : stateNamed(row.state);
         const assessment = assessor.reading(point, value, {

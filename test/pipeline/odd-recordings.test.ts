@@ -2,9 +2,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '#sm/base/clock.js';
+import { Metrics } from '#sm/base/metrics.js';
 import { gaussian, seededRandom } from '#sm/base/random.js';
 import { evaluate } from '#sm/pipeline/evaluation/evaluate.js';
 import { healthyRows } from '#sm/pipeline/healthy-recordings.js';
+import { startOffline } from '#sm/pipeline/offline.js';
+import { type ReplayLine, replay } from '#sm/pipeline/replay.js';
 import { rocAucOf } from '#sm/scoring/learning/ranking.js';
 import { openRecordingSet } from '#sm/signals/recording-set.js';
 import { encodeWav } from '#sm/signals/wav.js';
@@ -53,7 +57,31 @@ function writeTable(
   writeManifest({ tables: [{ file: 't.csv', separator: ';', time, points: POINTS, label: LABEL, ...more }] });
 }
 
+/** What `replay` sums up. */
+async function replayed() {
+  const set = await openRecordingSet(folder);
+  const offline = await startOffline({ clock: systemClock, metrics: new Metrics(), config: undefined });
+  try {
+    let last: ReplayLine | undefined;
+    for await (const line of replay({ set, ...offline, configured: false })) last = line;
+    return last;
+  } finally {
+    await offline.close();
+  }
+}
+
 describe('tables that are not as they should be', () => {
+  it('are replayed as they come, which the summary tells', async () => {
+    writeTable(pressureRows());
+    expect(await replayed()).toMatchObject({ readings: 1000, badReadings: 0, earlierRows: 0 });
+    writeTable(
+      pressureRows()
+        .reverse()
+        .map(([time, p, label]) => [time, p.replace('.', ','), label]),
+    );
+    expect(await replayed()).toMatchObject({ readings: 1000, badReadings: 1000, earlierRows: 999 });
+  });
+
   it('are put in order of time, whatever the order of their rows', async () => {
     writeTable(pressureRows());
     const { notes: none, ...inOrder } = await evaluated();
@@ -174,6 +202,7 @@ describe('recordings that are not as they should be', () => {
       const { rows, leftOut } = await learned();
       expect(rows).toHaveLength(64);
       expect(Object.keys(leftOut)).toEqual([what]);
+      expect(await replayed()).toMatchObject({ windows: 64, leftOut: leftOut[what] });
     }
     const gap = signal(9);
     gap[3000] = Number.NaN;
