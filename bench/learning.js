@@ -14,7 +14,7 @@ import { gaussian, seededRandom } from '#sm/base/random.js';
 import { parseConfig } from '#sm/config/load.js';
 import { Gateway } from '#sm/gateway.js';
 import { Trainer } from '#sm/pipeline/commissioning/trainer.js';
-import { signalDocument } from '#sm/pipeline/signal-document.js';
+import { signalDocument } from '#sm/pipeline/live/signal-document.js';
 import { DATABASE_FILE, Store } from '#sm/storage/store.js';
 
 const RATE_HZ = 25_600;

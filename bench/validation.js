@@ -9,8 +9,8 @@ import { DEFAULT_ANOMALY_ALARM } from '#sm/alarms/config.js';
 import { AlarmEngine } from '#sm/alarms/engine.js';
 import { systemClock } from '#sm/base/clock.js';
 import { Metrics } from '#sm/base/metrics.js';
-import { startOffline } from '#sm/pipeline/offline.js';
-import { replay } from '#sm/pipeline/replay.js';
+import { startOffline } from '#sm/pipeline/recordings/offline.js';
+import { replay } from '#sm/pipeline/recordings/replay.js';
 import { openRecordingSet } from '#sm/signals/recording-set.js';
 
 const DATA = process.env.SM_EDGE_DATA ?? fileURLToPath(new URL('../../shared/data', import.meta.url));

@@ -6,7 +6,7 @@ import { type Clock, systemClock } from '../base/clock.js';
 import { withDeadline } from '../base/deadline.js';
 import { SmEdgeError, toSmEdgeError } from '../base/errors.js';
 import { duration } from '../base/schema.js';
-import { type AlarmDesk, MAX_SHELVE_MS } from '../pipeline/alarm-desk.js';
+import { type AlarmDesk, MAX_SHELVE_MS } from '../pipeline/desks/alarm-desk.js';
 import { count, line, parseRequest, time } from './request.js';
 import type { RouteGroup } from './server.js';
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type Clock, systemClock } from '../base/clock.js';
 import { withDeadline } from '../base/deadline.js';
 import type { TimeSyncAnswer } from '../base/time-sync.js';
-import type { Housekeeping } from '../pipeline/housekeeping.js';
+import type { Housekeeping } from '../pipeline/upkeep/housekeeping.js';
 import type { RetentionTime } from '../storage/retention-clock.js';
 import { line, parseRequest } from './request.js';
 import type { RouteGroup } from './server.js';

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { SmEdgeError } from '../base/errors.js';
 import { EVENT_TYPES } from '../events/event.js';
 import type { EventQuery } from '../events/query.js';
-import type { EventDesk } from '../pipeline/event-desk.js';
+import type { EventDesk } from '../pipeline/desks/event-desk.js';
 import { count, line, parseRequest, time } from './request.js';
 import type { RouteGroup } from './server.js';
 

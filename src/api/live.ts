@@ -2,7 +2,7 @@ import type { FastifyReply } from 'fastify';
 import type { Clock, Timer } from '../base/clock.js';
 import { SmEdgeError } from '../base/errors.js';
 import type { HealthReport } from '../base/health.js';
-import type { GatewaySnapshot } from '../pipeline/snapshot.js';
+import type { GatewaySnapshot } from '../pipeline/machines/snapshot.js';
 import type { Reading } from '../signals/reading.js';
 import { type PointDeps, pointJson, waveformJson } from './points.js';
 import type { RouteGroup } from './server.js';

@@ -1,5 +1,5 @@
 import { SmEdgeError } from '../base/errors.js';
-import type { GatewaySnapshot, MachineView } from '../pipeline/snapshot.js';
+import type { GatewaySnapshot, MachineView } from '../pipeline/machines/snapshot.js';
 import { pointJson } from './points.js';
 import type { RouteGroup } from './server.js';
 

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { SmEdgeError } from '../base/errors.js';
-import type { PointBoard } from '../pipeline/point-board.js';
-import type { PointView, WaveformView } from '../pipeline/snapshot.js';
+import type { PointBoard } from '../pipeline/machines/point-board.js';
+import type { PointView, WaveformView } from '../pipeline/machines/snapshot.js';
 import type { RouteGroup } from './server.js';
 
 export interface PointDeps {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { WriteCommand, WriteResult } from '../pipeline/point-writes.js';
+import type { WriteCommand, WriteResult } from '../pipeline/desks/point-writes.js';
 import { line, parseRequest } from './request.js';
 import type { RouteGroup } from './server.js';
 

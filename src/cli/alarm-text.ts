@@ -2,7 +2,7 @@ import type { AlarmRecord } from '../alarms/engine.js';
 import type { AlarmCount, AlarmStatistics } from '../alarms/statistics.js';
 import type { HeldBack } from '../alarms/validator.js';
 import type { GatewayEvent } from '../events/event.js';
-import type { AlarmDetails } from '../pipeline/alarm-desk.js';
+import type { AlarmDetails } from '../pipeline/desks/alarm-desk.js';
 import { ago, localTime, printable, table, wrap } from './text.js';
 
 /** What `sm-edge alarms` shows a technician. Pure functions of what the daemon answered. */

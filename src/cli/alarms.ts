@@ -5,7 +5,7 @@ import type { AlarmStatistics } from '../alarms/statistics.js';
 import type { HeldBack } from '../alarms/validator.js';
 import { systemClock } from '../base/clock.js';
 import { SmEdgeError } from '../base/errors.js';
-import type { AlarmDetails } from '../pipeline/alarm-desk.js';
+import type { AlarmDetails } from '../pipeline/desks/alarm-desk.js';
 import { detailsText, heldText, listText, statisticsText } from './alarm-text.js';
 import type { RegisterVerb } from './context.js';
 import { actorName, DaemonClient, type DaemonOptions, withDaemonOptions } from './daemon-client.js';

@@ -1,4 +1,10 @@
-import type { AlarmView, GatewaySnapshot, MachineView, PointView, SourceView } from '../pipeline/snapshot.js';
+import type {
+  AlarmView,
+  GatewaySnapshot,
+  MachineView,
+  PointView,
+  SourceView,
+} from '../pipeline/machines/snapshot.js';
 
 /** The demo's picture of the gateway, as text. A pure function of what it shows. */
 

@@ -4,7 +4,7 @@ import { loadConfig } from '../config/load.js';
 import { evaluate } from '../pipeline/evaluation/evaluate.js';
 import { parseFitRule } from '../pipeline/evaluation/fit-rule.js';
 import type { Detection, Evaluation, RecordingResult, StateQuality } from '../pipeline/evaluation/result.js';
-import { MachineRegistry } from '../pipeline/machines.js';
+import { MachineRegistry } from '../pipeline/machines/machines.js';
 import { openRecordingSet } from '../signals/recording-set.js';
 import type { RegisterVerb } from './context.js';
 import { EXIT, Progress, reportFailure, write } from './output.js';

@@ -1,6 +1,6 @@
 import { type Clock, sleep, systemClock } from '../base/clock.js';
 import { toSmEdgeError } from '../base/errors.js';
-import type { ListedEvent } from '../pipeline/event-desk.js';
+import type { ListedEvent } from '../pipeline/desks/event-desk.js';
 import type { RegisterVerb } from './context.js';
 import { DaemonClient, type DaemonOptions, withDaemonOptions } from './daemon-client.js';
 import { durationOption, numberOption } from './options.js';

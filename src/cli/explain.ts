@@ -1,7 +1,7 @@
 import { Option } from 'commander';
 import { systemClock } from '../base/clock.js';
 import { Metrics } from '../base/metrics.js';
-import { type Explanation, explainFile } from '../pipeline/explain-file.js';
+import { type Explanation, explainFile } from '../pipeline/recordings/explain-file.js';
 import { BUNDLED_MODELS_DIR, ModelStore } from '../scoring/model-store.js';
 import { quarantine } from '../scoring/quarantine.js';
 import { Scorer } from '../scoring/scorer.js';

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { systemClock } from '../base/clock.js';
 import { SmEdgeError } from '../base/errors.js';
-import { MachineRegistry } from '../pipeline/machines.js';
+import { MachineRegistry } from '../pipeline/machines/machines.js';
 import { pointMatcher, pointPattern } from '../signals/point-pattern.js';
 import { EXPORT_KINDS, type ExportFormat, type ExportKind, exportStore } from '../storage/export/export.js';
 import type { RegisterVerb } from './context.js';

@@ -1,5 +1,5 @@
 import { Option } from 'commander';
-import { featuresOfFile } from '../pipeline/features-of-file.js';
+import { featuresOfFile } from '../pipeline/recordings/features-of-file.js';
 import type { RegisterVerb } from './context.js';
 import { numberOption } from './options.js';
 import { EXIT, reportFailure, write } from './output.js';

@@ -1,8 +1,8 @@
 import { SmEdgeError } from '../base/errors.js';
 import { CASE_PREFIX, HEALTHY_PREFIX, parseCase, parseHealthy } from '../pipeline/cases/case-record.js';
 import { type NearCase, nearestCases } from '../pipeline/cases/nearest.js';
-import type { KnownCase } from '../pipeline/explain-file.js';
-import { MachineRegistry } from '../pipeline/machines.js';
+import { MachineRegistry } from '../pipeline/machines/machines.js';
+import type { KnownCase } from '../pipeline/recordings/explain-file.js';
 import { pointName } from '../signals/point.js';
 import { StoredHistory } from '../storage/history.js';
 import { checked } from './options.js';

@@ -1,9 +1,9 @@
 import { systemClock } from '../base/clock.js';
 import { Metrics } from '../base/metrics.js';
 import { loadConfig } from '../config/load.js';
-import { startOffline } from '../pipeline/offline.js';
-import { machinesOfSet } from '../pipeline/recorded-states.js';
-import { type ReplayLine, replay } from '../pipeline/replay.js';
+import { startOffline } from '../pipeline/recordings/offline.js';
+import { machinesOfSet } from '../pipeline/recordings/recorded-states.js';
+import { type ReplayLine, replay } from '../pipeline/recordings/replay.js';
 import { openRecordingSet } from '../signals/recording-set.js';
 import type { RegisterVerb } from './context.js';
 import { EXIT, Progress, reportFailure, write } from './output.js';

@@ -1,5 +1,5 @@
 import type { HealthReport } from '../base/health.js';
-import type { GatewaySnapshot, MachineView, PointView, SourceView } from '../pipeline/snapshot.js';
+import type { GatewaySnapshot, MachineView, PointView, SourceView } from '../pipeline/machines/snapshot.js';
 
 /** The whole gateway on one screen, as text: a pure function of two snapshots. */
 

@@ -1,5 +1,5 @@
 import { SmEdgeError } from '../base/errors.js';
-import type { WriteResult } from '../pipeline/point-writes.js';
+import type { WriteResult } from '../pipeline/desks/point-writes.js';
 import type { RegisterVerb } from './context.js';
 import { actorName, DaemonClient, type DaemonOptions, withDaemonOptions } from './daemon-client.js';
 import { EXIT, reportFailure, write } from './output.js';

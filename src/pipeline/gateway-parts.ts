@@ -12,19 +12,19 @@ import { EventCatalogue } from '../events/catalogue.js';
 import type { StoreHealth } from '../storage/health.js';
 import { Store } from '../storage/store.js';
 import { AnalysisClient } from './analysis/client.js';
-import { Announcer } from './announcer.js';
-import { Anomalies } from './anomalies.js';
+import { Announcer } from './announcements/announcer.js';
+import { tellSourceChange } from './announcements/tell-changes.js';
+import { Anomalies } from './assessment/anomalies.js';
+import { openScoring, type ScoringParts } from './assessment/scoring-parts.js';
 import { Learning } from './commissioning/learning.js';
-import { type Desks, openDesks } from './desks.js';
-import { Housekeeping } from './housekeeping.js';
+import { type Desks, openDesks } from './desks/desks.js';
 import { LivePipeline } from './live/live.js';
 import { learnedSeasons } from './live/trends.js';
-import type { MachineViewDeps } from './machine-views.js';
-import { openScoring, type ScoringParts } from './scoring-parts.js';
-import { SourceMemories } from './source-memories.js';
-import { SourceSet } from './source-set.js';
-import { StoreWatch } from './store-watch.js';
-import { tellSourceChange } from './tell-changes.js';
+import type { MachineViewDeps } from './machines/machine-views.js';
+import { SourceMemories } from './sources/source-memories.js';
+import { SourceSet } from './sources/source-set.js';
+import { Housekeeping } from './upkeep/housekeeping.js';
+import { StoreWatch } from './upkeep/store-watch.js';
 
 /*
  * How the parts of the gateway hang together:

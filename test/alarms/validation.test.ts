@@ -7,8 +7,8 @@ import { AnomalyValidator, type HeldBack, type JudgedBlock } from '#sm/alarms/va
 import { systemClock } from '#sm/base/clock.js';
 import { Metrics } from '#sm/base/metrics.js';
 import { seededRandom } from '#sm/base/random.js';
-import { startOffline } from '#sm/pipeline/offline.js';
-import { type ReplayLine, replay } from '#sm/pipeline/replay.js';
+import { startOffline } from '#sm/pipeline/recordings/offline.js';
+import { type ReplayLine, replay } from '#sm/pipeline/recordings/replay.js';
 import { openRecordingSet } from '#sm/signals/recording-set.js';
 import { realRecordings } from '../support/data.js';
 

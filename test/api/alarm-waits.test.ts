@@ -4,7 +4,7 @@ import { createApi } from '#sm/api/server.js';
 import { ManualClock } from '#sm/base/clock.js';
 import { silentLogger } from '#sm/base/logger.js';
 import { Metrics } from '#sm/base/metrics.js';
-import type { AlarmDesk } from '#sm/pipeline/alarm-desk.js';
+import type { AlarmDesk } from '#sm/pipeline/desks/alarm-desk.js';
 
 it('an action that the disk does not take in time says that it is done and not yet on disk, and where to look', async () => {
   const clock = new ManualClock(Date.UTC(2026, 5, 1));

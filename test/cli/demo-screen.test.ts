@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { renderDemo } from '#sm/cli/demo-screen.js';
-import type { AlarmView, GatewaySnapshot, PointView } from '#sm/pipeline/snapshot.js';
+import type { AlarmView, GatewaySnapshot, PointView } from '#sm/pipeline/machines/snapshot.js';
 
 const NOW = 1_700_000_000_000;
 

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { gaussian, seededRandom } from '#sm/base/random.js';
 import { evaluate } from '#sm/pipeline/evaluation/evaluate.js';
 import type { FitRule } from '#sm/pipeline/evaluation/fit-rule.js';
-import { healthyRows } from '#sm/pipeline/healthy-recordings.js';
+import { healthyRows } from '#sm/pipeline/recordings/healthy-recordings.js';
 import { openRecordingSet } from '#sm/signals/recording-set.js';
 import { encodeWav } from '#sm/signals/wav.js';
 import { smEdge } from '../support/daemon.js';

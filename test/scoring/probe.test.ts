@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '#sm/base/clock.js';
 import { silentLogger } from '#sm/base/logger.js';
 import { Metrics } from '#sm/base/metrics.js';
-import { ModelFaults } from '#sm/pipeline/model-faults.js';
+import { ModelFaults } from '#sm/pipeline/assessment/model-faults.js';
 import { probeOnnx } from '#sm/scoring/probe.js';
 import { Scorer } from '#sm/scoring/scorer.js';
 import { smEdge } from '../support/daemon.js';

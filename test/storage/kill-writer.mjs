@@ -10,7 +10,7 @@ import { Metrics } from '#sm/base/metrics.js';
 import { seededRandom } from '#sm/base/random.js';
 import { EventBus } from '#sm/events/bus.js';
 import { EventCatalogue } from '#sm/events/catalogue.js';
-import { Announcer } from '#sm/pipeline/announcer.js';
+import { Announcer } from '#sm/pipeline/announcements/announcer.js';
 import { RetentionClock, retentionClockSchema } from '#sm/storage/retention-clock.js';
 import { Store } from '#sm/storage/store.js';
 

@@ -1,5 +1,5 @@
 import { gaussian, seededRandom } from '#sm/base/random.js';
-import { signalDocument } from '#sm/pipeline/signal-document.js';
+import { signalDocument } from '#sm/pipeline/live/signal-document.js';
 import type { FeatureRow, Store } from '#sm/storage/store.js';
 
 export const POINT = 'pump-1.bearing-de.acceleration';

@@ -8,7 +8,7 @@ import type { FeatureVector } from '../../features/spec.js';
 import { pointParts } from '../../signals/point.js';
 import type { FeatureRow, Store } from '../../storage/store.js';
 import { TROUBLE_EVENTS, type Troubles, troublesOf } from '../commissioning/troubles.js';
-import type { MachineRegistry } from '../machines.js';
+import type { MachineRegistry } from '../machines/machines.js';
 import {
   CASE_PREFIX,
   caseDocument,

@@ -10,11 +10,11 @@ import { LEAST_CASES, NORMAL_LABEL, UNKNOWN_LABEL } from '../../scoring/learning
 import type { ModelStore } from '../../scoring/model-store.js';
 import type { Scorer } from '../../scoring/scorer.js';
 import type { Store } from '../../storage/store.js';
-import type { Announcer } from '../announcer.js';
+import type { Announcer } from '../announcements/announcer.js';
 import { modelNameOf, nextVersion, OWN_DATA_TERMS } from '../commissioning/model-name.js';
 import type { Trainer } from '../commissioning/trainer.js';
-import type { MachineRegistry } from '../machines.js';
-import { parseSignal, signalKey } from '../signal-document.js';
+import { parseSignal, signalKey } from '../live/signal-document.js';
+import type { MachineRegistry } from '../machines/machines.js';
 import type { CaseMemory } from './case-memory.js';
 import type { KnownFault } from './nearest.js';
 import { conclusive, speaksAgainst } from './physical-voice.js';

@@ -6,9 +6,9 @@ import type { NewId } from '../../base/ids.js';
 import type { GatewayEvent } from '../../events/event.js';
 import { pointParts } from '../../signals/point.js';
 import type { Store } from '../../storage/store.js';
-import type { Announcer } from '../announcer.js';
+import type { Announcer } from '../announcements/announcer.js';
 import { TROUBLE_EVENTS, troublesOf } from '../commissioning/troubles.js';
-import type { PointBoard } from '../point-board.js';
+import type { PointBoard } from '../machines/point-board.js';
 import { isMissed, type LabelledPeriod, type PeriodPayload, periodsOf } from './period.js';
 
 export interface PeriodDeskDeps {

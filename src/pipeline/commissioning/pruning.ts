@@ -5,7 +5,7 @@ import type { ModelStore, StoredModel } from '../../scoring/model-store.js';
 import type { Scorer } from '../../scoring/scorer.js';
 import type { Outbox } from '../../storage/outbox.js';
 import { modelRowPrefix, SINK } from '../../sync/mlflow/rows.js';
-import type { ModelsInUse } from '../models-in-use.js';
+import type { ModelsInUse } from '../assessment/models-in-use.js';
 import { isLearnedHere } from './model-name.js';
 
 export interface PruningDeps {

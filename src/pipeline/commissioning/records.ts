@@ -3,7 +3,7 @@ import { SmEdgeError } from '../../base/errors.js';
 import type { NewId } from '../../base/ids.js';
 import type { EventType } from '../../events/event.js';
 import type { Store } from '../../storage/store.js';
-import type { Announcer } from '../announcer.js';
+import type { Announcer } from '../announcements/announcer.js';
 import { type CommissioningRecord, documentsOf, parseRecord, RECORD_PREFIX } from './record.js';
 import { sentenceOf } from './sentence.js';
 

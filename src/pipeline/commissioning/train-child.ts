@@ -14,7 +14,7 @@ import { readModelFile } from '../../scoring/runtime.js';
 import { StateBaselines } from '../../scoring/state-baselines.js';
 import { StoredHistory } from '../../storage/history.js';
 import { type HealthyRecord, scaledBy } from '../cases/case-record.js';
-import type { LearnedState } from '../training.js';
+import type { LearnedState } from '../recordings/training.js';
 import { type Comparison, compare } from './guard.js';
 import type { HealthyTable } from './healthy-table.js';
 import { learnFromStore, leftOutText, type StoreLearning } from './learn-from-store.js';

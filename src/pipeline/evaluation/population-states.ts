@@ -1,5 +1,5 @@
 import { type OperatingState, UNKNOWN } from '../../scoring/states/state.js';
-import { knownOf, type RecordedStates, type StateStory } from '../recorded-states.js';
+import { knownOf, type RecordedStates, type StateStory } from '../recordings/recorded-states.js';
 import { isNormal } from './fit-rule.js';
 import type { EvaluationPart, JudgedInState, RecordingResult } from './result.js';
 import { type Sight, type WindowsOfRecording, withoutWindows } from './sight.js';

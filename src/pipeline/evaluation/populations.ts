@@ -7,7 +7,7 @@ import {
   type PopulationOptions,
 } from '../../scoring/learning/population.js';
 import type { Judged } from '../../scoring/learning/ranking.js';
-import type { RecordedStates } from '../recorded-states.js';
+import type { RecordedStates } from '../recordings/recorded-states.js';
 import { type FitRule, isNormal } from './fit-rule.js';
 import { statesOfSights, worstOfStates } from './population-states.js';
 import type { EvaluationPart, RecordingResult } from './result.js';

@@ -7,8 +7,8 @@ import {
   type SignalFault,
   signalFault,
 } from '../../signals/signal-fault.js';
-import type { StateSpan, StateStory } from '../recorded-states.js';
-import type { RecordingAnalysis } from '../recording-windows.js';
+import type { StateSpan, StateStory } from '../recordings/recorded-states.js';
+import type { RecordingAnalysis } from '../recordings/recording-windows.js';
 
 /** The windows of a recording: its samples are let go. */
 export interface WindowsOfRecording {

@@ -1,7 +1,7 @@
 import { LEAST_VALUES } from '../../scoring/learning/control-chart.js';
 import { RUNNING } from '../../scoring/states/state.js';
 import type { RecordingSet, TableEntry } from '../../signals/recording-set.js';
-import type { StateSpan, StateStory } from '../recorded-states.js';
+import type { StateSpan, StateStory } from '../recordings/recorded-states.js';
 import { type FitRule, rowsToFit } from './fit-rule.js';
 import type { EvaluationPart, JudgedInState, Windows } from './result.js';
 import { channelKindOf, judgeSeries, type LearnedRows, type Series } from './series.js';

@@ -2,10 +2,10 @@ import type { AlarmEngine } from '../../alarms/engine.js';
 import type { NewId } from '../../base/ids.js';
 import { isSound } from '../../signals/quality.js';
 import type { Reading } from '../../signals/reading.js';
-import type { Anomalies } from '../anomalies.js';
-import type { Assessor } from '../assessor.js';
-import type { OperatingStates } from '../operating-states.js';
-import type { PointBoard } from '../point-board.js';
+import type { Anomalies } from '../assessment/anomalies.js';
+import type { Assessor } from '../assessment/assessor.js';
+import type { OperatingStates } from '../machines/operating-states.js';
+import type { PointBoard } from '../machines/point-board.js';
 import type { Consequences } from './consequences.js';
 import { scoreRow } from './score-row.js';
 

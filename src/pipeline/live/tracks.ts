@@ -1,7 +1,7 @@
 import type { Diagnosis } from '../../diagnosis/diagnose.js';
 import { type AnalysisConfig, ruleFor } from '../../features/analysis-config.js';
 import type { SampleBlock } from '../../signals/sample-block.js';
-import { analysisSpecOf, type MachineRegistry, type PointContext } from '../machines.js';
+import { analysisSpecOf, type MachineRegistry, type PointContext } from '../machines/machines.js';
 import { Channel } from './channel.js';
 import type { PointRings } from './point-rings.js';
 

@@ -4,7 +4,7 @@ import type { Subscription } from '#sm/events/bus.js';
 import { CaseMemory } from '#sm/pipeline/cases/case-memory.js';
 import { knownPayload, knownSentence } from '#sm/pipeline/cases/known-text.js';
 import { conclusive, speaksAgainst } from '#sm/pipeline/cases/physical-voice.js';
-import { MachineRegistry } from '#sm/pipeline/machines.js';
+import { MachineRegistry } from '#sm/pipeline/machines/machines.js';
 import {
   featureRows,
   journaled,
