@@ -4,6 +4,7 @@ import { POINT_NAME } from '../../signals/point.js';
 import type { Quality } from '../../signals/quality.js';
 import type { Reading } from '../../signals/reading.js';
 import type { SampleBlock } from '../../signals/sample-block.js';
+import { LEAST_SAMPLE_RATE_HZ, MAX_SAMPLE_RATE_HZ } from '../../signals/sample-rate.js';
 import type { SignalBatch } from '../part.js';
 import { bytesPerSample, rawFullScale, readSamples, SAMPLE_ENCODINGS } from '../payloads/sample-encoding.js';
 
@@ -46,7 +47,7 @@ const waveformSchema = z
   .strictObject({
     point,
     unit,
-    sampleRateHz: z.number().positive().max(10e6),
+    sampleRateHz: z.number().min(LEAST_SAMPLE_RATE_HZ).max(MAX_SAMPLE_RATE_HZ),
     time: time.optional(),
     sequence: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
     samples: z.union([z.array(z.number()).min(1), z.string().min(1)]),

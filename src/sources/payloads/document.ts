@@ -1,3 +1,4 @@
+import { isSampleRate } from '../../signals/sample-rate.js';
 import { type ScalarRules, scalarReading } from '../scalar.js';
 import { BlockTiming, type ChannelSamples } from './block-timing.js';
 import type { DocumentConfig } from './document-config.js';
@@ -134,8 +135,7 @@ export function documentDecoder(
   const rateOf = (document: unknown): number => {
     if (ratePath === undefined) return config.sampleRateHz!;
     const rate = numberAt(ratePath, ratePath.read(document));
-    if (!(rate > 0 && rate <= 10e6))
-      throw invalidPayload(`${ratePath.text} holds a sample rate of ${rate} Hz`);
+    if (!isSampleRate(rate)) throw invalidPayload(`${ratePath.text} holds a sample rate of ${rate} Hz`);
     return rate;
   };
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { calibrationLine, calibrationOf, calibrationSchema } from '../../signals/calibration.js';
+import { isSampleRate, MAX_SAMPLE_RATE_HZ } from '../../signals/sample-rate.js';
 import { BlockTiming, type ChannelSamples } from './block-timing.js';
 import { channelName } from './channel-name.js';
 import { fieldModulus, HEADER_FIELD_TYPES, headerFieldBytes, readHeaderField } from './header-field.js';
@@ -7,8 +8,6 @@ import type { PayloadDecoder, PayloadKind, PointOf } from './payload.js';
 import { bytesPerSample, rawFullScale, readSamples, SAMPLE_ENCODINGS } from './sample-encoding.js';
 import { invalidPayload } from './text.js';
 import { TIME_UNITS, timestampMs } from './timestamp.js';
-
-const MAX_SAMPLE_RATE_HZ = 10e6;
 
 const headerField = (what: string) =>
   z.strictObject({
@@ -171,8 +170,7 @@ export const waveformPayload = {
     const sampleRate = (view: DataView): number => {
       if (header?.sampleRateHz === undefined) return config.sampleRateHz!;
       const rate = Number(readHeaderField(view, header.sampleRateHz));
-      if (!(rate > 0 && rate <= MAX_SAMPLE_RATE_HZ))
-        throw invalidPayload(`a sample rate of ${rate} Hz in the header`);
+      if (!isSampleRate(rate)) throw invalidPayload(`a sample rate of ${rate} Hz in the header`);
       return rate;
     };
 

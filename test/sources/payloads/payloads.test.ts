@@ -252,6 +252,19 @@ describe('scalar payloads', () => {
     expect(() => decode(csv, 'h\n1')).toThrow(/columns/);
   });
 
+  it('refuses a sample rate so small that its blocks would begin before all time', () => {
+    const config = {
+      kind: 'waveform',
+      unit: 'g',
+      header: { bytes: 8, sampleRateHz: { offset: 0, type: 'float64le' } },
+    };
+    const payload = Buffer.alloc(12);
+    payload.writeDoubleLE(1e-306);
+    expect(() => decoder(config).decode(payload, ARRIVAL)).toThrow(/a sample rate of 1e-306 Hz/);
+    const document = { kind: 'json', value: '$.v', sampleRatePath: '$.r', unit: 'g' };
+    expect(() => decode(document, '{"v":[1,2],"r":1e-306}')).toThrow(/a sample rate of 1e-306 Hz/);
+  });
+
   it('never throws anything but a payload error', () => {
     const decoders = [
       { kind: 'waveform', encoding: 'int24be', sampleRateHz: 100, unit: 'g', channels: ['a', 'b'] },
