@@ -1,5 +1,6 @@
 import type { Reading } from '../../signals/reading.js';
 import type { SampleBlock } from '../../signals/sample-block.js';
+import { isSampleRate } from '../../signals/sample-rate.js';
 import { BlockTiming } from '../payloads/block-timing.js';
 import type { Arrival, Decoded } from '../payloads/payload.js';
 import { invalidPayload } from '../payloads/text.js';
@@ -85,7 +86,7 @@ export class MetricTable {
       alias: metric.alias,
       point: typeof ruled === 'object' ? ruled.point : undefined,
       rules: { scale: 1, offset: 0, ...rule, unit },
-      sampleRateHz: rate > 0 && rate <= 10e6 ? rate : undefined,
+      sampleRateHz: isSampleRate(rate) ? rate : undefined,
       timing: rate > 0 ? new BlockTiming() : undefined,
       last: undefined,
     };
