@@ -1,4 +1,5 @@
 import { SmEdgeError } from '../base/errors.js';
+import { MAX_SAMPLE_RATE_HZ } from '../signals/sample-rate.js';
 import { createConditioner } from './conditioning.js';
 import { loadFft } from './fft.js';
 import { createSoundExtractor } from './sound.js';
@@ -9,7 +10,6 @@ export type { Extractor } from './spec.js';
 
 /** Longest block: 10 min at 48 kHz. */
 const MAX_BLOCK = 30_000_000;
-const MAX_SAMPLE_RATE_HZ = 10_000_000;
 
 /** Throws `ANALYSIS_SPEC`, `FILTER_DESIGN` or `RESAMPLE_RATIO` for a rate or length that no recording has. */
 export async function createExtractor(spec: AnalysisSpec): Promise<Extractor> {

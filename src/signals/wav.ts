@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { SmEdgeError } from '../base/errors.js';
+import { MAX_SAMPLE_RATE_HZ } from './sample-rate.js';
 
 /** WAV files (RIFF/WAVE): 16, 24 and 32-bit PCM, 32 and 64-bit float, also inside WAVE_FORMAT_EXTENSIBLE. */
 
@@ -12,7 +13,6 @@ export interface WavAudio {
 
 const MAX_FILE_BYTES = 2 ** 30;
 const MAX_CHANNELS = 64;
-const MAX_SAMPLE_RATE_HZ = 10_000_000;
 const PCM = 1;
 const FLOAT = 3;
 const EXTENSIBLE = 0xfffe;

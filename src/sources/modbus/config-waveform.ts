@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { duration } from '../../base/schema.js';
 import { calibrationSchema } from '../../signals/calibration.js';
 import { pointName } from '../../signals/point.js';
+import { MAX_SAMPLE_RATE_HZ } from '../../signals/sample-rate.js';
 import { address, checkOrder, order, register } from './config-point.js';
 import { registersOf } from './values.js';
 
@@ -36,7 +37,7 @@ const samplesShape = {
     .default('int16')
     .describe('How one sample is written'),
   order,
-  sampleRateHz: z.number().positive().max(10e6).describe('Samples per second'),
+  sampleRateHz: z.number().positive().max(MAX_SAMPLE_RATE_HZ).describe('Samples per second'),
   unit: z.string().min(1).max(32).describe('Unit of a sample after scaling, such as g, mm/s'),
   scale: z.number().default(1).describe('The value is raw × scale + offset'),
   offset: z.number().default(0).describe('The value is raw × scale + offset'),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Reading } from '../../signals/reading.js';
+import { MAX_SAMPLE_RATE_HZ } from '../../signals/sample-rate.js';
 import { scalarReading, scalarShape } from '../scalar.js';
 import { BlockTiming } from './block-timing.js';
 import { NO_BLOCKS, NO_READINGS, type PayloadDecoder, type PayloadKind, type PointOf } from './payload.js';
@@ -22,7 +23,7 @@ const configSchema = z.strictObject({
   sampleRateHz: z
     .number()
     .positive()
-    .max(10e6)
+    .max(MAX_SAMPLE_RATE_HZ)
     .optional()
     .describe('The lines are a waveform with this many samples per second'),
   ...scalarShape,

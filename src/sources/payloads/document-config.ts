@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MAX_SAMPLE_RATE_HZ } from '../../signals/sample-rate.js';
 import { scalarShape } from '../scalar.js';
 import { channelName } from './channel-name.js';
 import { jsonPath } from './json-path.js';
@@ -41,7 +42,7 @@ export const documentShape = {
   sampleRateHz: z
     .number()
     .positive()
-    .max(10e6)
+    .max(MAX_SAMPLE_RATE_HZ)
     .optional()
     .describe('The array is a waveform with this many samples per second'),
   sampleRatePath: path()

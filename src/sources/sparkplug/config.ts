@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { byteSize, duration, identifier } from '../../base/schema.js';
 import { POINT_NAME } from '../../signals/point.js';
+import { MAX_SAMPLE_RATE_HZ } from '../../signals/sample-rate.js';
 import { intakeShape } from '../intake/config.js';
 import { externalBrokerSchema } from '../mqtt/config.js';
 import { fillTemplate, templateNames, topicFilterFault, topicPattern } from '../mqtt/topic-filter.js';
@@ -43,7 +44,7 @@ const metricSchema = z
     sampleRateHz: z
       .number()
       .positive()
-      .max(10e6)
+      .max(MAX_SAMPLE_RATE_HZ)
       .optional()
       .describe(
         'Samples per second of an array metric, which then is a waveform; default its property sampleRateHz',

@@ -86,8 +86,9 @@ export class MetricTable {
       alias: metric.alias,
       point: typeof ruled === 'object' ? ruled.point : undefined,
       rules: { scale: 1, offset: 0, ...rule, unit },
-      sampleRateHz: isSampleRate(rate) ? rate : undefined,
-      timing: rate > 0 ? new BlockTiming() : undefined,
+      ...(isSampleRate(rate)
+        ? { sampleRateHz: rate, timing: new BlockTiming() }
+        : { sampleRateHz: undefined, timing: undefined }),
       last: undefined,
     };
     this.#byName.set(`${device ?? ''}/${name}`, known);
