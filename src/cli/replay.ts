@@ -75,6 +75,7 @@ function readable(line: ReplayLine): string {
       const verdicts = Object.entries(line.diagnoses).map(([fault, count]) => `${fault} ${count}`);
       return [
         `${line.recordings} recordings, ${line.tables} tables, ${line.windows} windows${more(line.leftOut, 'more without a signal')}, ${line.readings} readings${more(line.badReadings, 'of them no numbers')}${more(line.earlierRows, 'rows earlier than the one before: sort the tables by time')}`,
+        ...line.doubts,
         `${line.anomalous} anomalous scores, ${line.confirmed} anomalies believed, ${line.heldBack} held back, ${line.alarms} alarm transitions; verdicts: ${verdicts.join(', ') || 'none'}`,
       ].join('\n');
     }

@@ -38,7 +38,7 @@ const READ_STEP = 20_000;
 export async function trainFromStore(
   context: CliContext,
   options: TrainStoreOptions,
-): Promise<{ learned: Learned; rows: number; leftOut: string }> {
+): Promise<{ learned: Learned; rows: number; leftOut: string; doubts: readonly string[] }> {
   if (options.point === undefined)
     throw new SmEdgeError('USAGE', 'which point?', {
       hint: 'name it: --point pump-1.bearing-de.acceleration',
@@ -76,7 +76,7 @@ export async function trainFromStore(
         onTrial: (trial, done) => progress.update(1 + done, trial.kind),
       },
     );
-    return { learned, rows: learned.table.rows.length, leftOut: leftOutText(learned.table) };
+    return { learned, rows: learned.table.rows.length, leftOut: leftOutText(learned.table), doubts: [] };
   } finally {
     progress.end();
     history.close();

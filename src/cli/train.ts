@@ -75,7 +75,7 @@ export const register: RegisterVerb = (program, context, exit) => {
     const version = checked(modelVersion(), '--model-version', options.modelVersion);
     const falseAlarmIntervalMs = durationOption('--false-alarm', options.falseAlarm);
     if (!(falseAlarmIntervalMs > 0)) throw new SmEdgeError('USAGE', '--false-alarm: more than nothing');
-    const { learned, rows, leftOut } =
+    const { learned, rows, leftOut, doubts } =
       dir === undefined
         ? await trainFromStore(context, { ...options, version, falseAlarmIntervalMs, name: options.name })
         : await fromRecordings(dir, options, version, falseAlarmIntervalMs);
@@ -92,6 +92,7 @@ export const register: RegisterVerb = (program, context, exit) => {
       ...(learned.states.length === 0 ? {} : { states: learned.states }),
       falseAlarmProbability: manifest.threshold.falseAlarmProbability,
       ...(leftOut === '' ? {} : { leftOut }),
+      ...(doubts.length === 0 ? {} : { doubts }),
     };
   }
 
@@ -133,7 +134,7 @@ export const register: RegisterVerb = (program, context, exit) => {
         },
       });
       await checkpoint.remove();
-      return { learned, rows: rows.rows.length, leftOut: leftOutText(rows.leftOut) };
+      return { learned, rows: rows.rows.length, leftOut: leftOutText(rows.leftOut), doubts: rows.doubts };
     } finally {
       progress.end();
     }
@@ -168,11 +169,13 @@ function report(answer: {
   readonly trials: Learned['trials'];
   readonly states?: Learned['states'];
   readonly leftOut?: string;
+  readonly doubts?: readonly string[];
 }): string {
-  const { model, folder, rows, features, detector, trials, states = [], leftOut } = answer;
+  const { model, folder, rows, features, detector, trials, states = [], leftOut, doubts = [] } = answer;
   return [
     `${model}: learned from ${rows} healthy windows of ${features} features`,
     ...(leftOut === undefined ? [] : [`left out: ${leftOut}`]),
+    ...doubts,
     '',
     'injected faults found at 1 % false alarms, in cross-validation',
     ...trials.map(

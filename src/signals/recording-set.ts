@@ -34,6 +34,8 @@ export interface Recording {
   readonly quantity: string;
   readonly unit: string;
   readonly sampleRateHz: number;
+  /** What is odd about it, and what was made of that. */
+  readonly doubts: readonly string[];
   readonly speedRpm: number | undefined;
   readonly bearing: RecordedBearing | undefined;
   readonly label: string | undefined;
@@ -150,12 +152,19 @@ async function loadRecording(
     quantity: entry.quantity ?? pointParts(entry.point).quantity,
     unit: entry.unit ?? 'FS',
     sampleRateHz: entry.sampleRateHz ?? audio.sampleRateHz,
+    doubts: rateDoubts(entry, audio.sampleRateHz),
     speedRpm: entry.speedRpm,
     bearing: entry.bearing === undefined ? undefined : manifest.bearings?.[entry.bearing],
     label: entry.label,
     blocks: cutSnapshots(entry, samples),
   };
 }
+
+/** A header says whole Hz: within one it is no other rate. */
+const rateDoubts = ({ file, sampleRateHz: stated }: RecordingEntry, headerHz: number): string[] =>
+  stated === undefined || Math.abs(stated - headerHz) < 1
+    ? []
+    : [`${file}: its header says ${headerHz} Hz; the ${stated} Hz of manifest.json are taken`];
 
 function cutSnapshots(entry: RecordingEntry, samples: Float32Array): RecordedBlock[] {
   const startMs = entry.startedAt === undefined ? 0 : parseIso(entry.startedAt);

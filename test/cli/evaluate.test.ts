@@ -66,6 +66,19 @@ describe('sm-edge evaluate', () => {
     expect(table).toMatchObject({ anomalous: null, remark: expect.stringContaining('at least 30') });
   });
 
+  it('tells of a header that says another sample rate than the manifest; so does replay', async () => {
+    writeSmallSet(folder);
+    const path = join(folder, 'manifest.json');
+    const manifest = JSON.parse(readFileSync(path, 'utf8'));
+    const { file } = manifest.recordings[0];
+    for (const recording of manifest.recordings) recording.sampleRateHz = 6_400;
+    writeFileSync(path, JSON.stringify(manifest));
+    const doubt = `${file}: its header says 12000 Hz; the 6400 Hz of manifest.json are taken`;
+    expect((await evaluated(folder)).notes).toContain(doubt);
+    const { stdout } = await smEdge(['replay', folder, '--json']);
+    expect(JSON.parse(stdout.trimEnd().split('\n').at(-1)!).doubts).toContain(doubt);
+  });
+
   it.each([
     ['a column', true],
     ['windows', false],

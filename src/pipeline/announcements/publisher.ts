@@ -23,7 +23,8 @@ interface Waiting {
   reject(error: SmEdgeError): void;
 }
 
-const RETRY: RetrySchedule = { initialMs: 500, maxMs: 30_000, factor: 2, jitter: 0.3, limit: Infinity };
+/** A store on a full disk refuses at once, so asking often costs little, and events come soon after there is room. */
+const RETRY: RetrySchedule = { initialMs: 500, maxMs: 5_000, factor: 2, jitter: 0.3, limit: Infinity };
 /** Publications that wait for a disk that is full; more than this are no rare facts any more. */
 const MAX_WAITING = 1_000;
 /** Publications in one commit. */

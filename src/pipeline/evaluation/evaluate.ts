@@ -71,16 +71,17 @@ async function evaluateRecordings(
     announce(entry.file);
     const recording = await set.readRecording(entry);
     if (recording.blocks.length >= LEAST_SNAPSHOTS) {
-      parts.push(await evaluateLife(recording, analysis, recorded, fit));
+      parts.push({ ...(await evaluateLife(recording, analysis, recorded, fit)), notes: recording.doubts });
       continue;
     }
     const sight = await sightOf(recording, analysis);
     groups.set(sight.group, [...(groups.get(sight.group) ?? []), sight]);
   }
   for (const sights of groups.values()) {
-    const notes = sights.flatMap(({ file, leftOut }) =>
-      Object.keys(leftOut).length === 0 ? [] : [`${file}: left out ${leftOutText(leftOut)}`],
-    );
+    const notes = sights.flatMap(({ file, leftOut, doubts }) => [
+      ...doubts,
+      ...(Object.keys(leftOut).length === 0 ? [] : [`${file}: left out ${leftOutText(leftOut)}`]),
+    ]);
     const part = evaluatePopulation(sights, fit, { ...POPULATION_OPTIONS, ignoreLevel }, recorded);
     parts.push({ ...part, notes });
   }

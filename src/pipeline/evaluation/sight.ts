@@ -17,6 +17,8 @@ export interface WindowsOfRecording {
   readonly story: StateStory;
   /** Windows left out since they hold no signal. */
   readonly leftOut: LeftOutSignals;
+  /** What is odd about the recording. */
+  readonly doubts: readonly string[];
 }
 
 /** What an evaluation keeps of a recording. */
@@ -34,7 +36,7 @@ export async function windowsOf(
   recording: Recording,
   analysis: RecordingAnalysis,
 ): Promise<WindowsOfRecording> {
-  const { point, sampleRateHz, entry } = recording;
+  const { point, sampleRateHz, entry, doubts } = recording;
   const context = analysis.contextOf(recording);
   const windows: FeatureVector[] = [];
   const spans: StateSpan[] = [];
@@ -51,7 +53,7 @@ export async function windowsOf(
     }
   }
   const isDated = entry.startedAt !== undefined;
-  return { windows, leftOut, story: { spans, isDated, speedRpm: entry.speedRpm } };
+  return { windows, leftOut, doubts, story: { spans, isDated, speedRpm: entry.speedRpm } };
 }
 
 export async function sightOf(recording: Recording, analysis: RecordingAnalysis): Promise<Sight> {

@@ -22,6 +22,8 @@ export interface TrainingRows {
   readonly states?: readonly string[];
   /** Windows left out by the state that they were in, such as stopped, and by what was wrong with their signal. */
   readonly leftOut: Readonly<Record<string, number>>;
+  /** What is odd about the recordings. */
+  readonly doubts: readonly string[];
 }
 
 export interface HealthyRowsOptions {
@@ -93,7 +95,8 @@ export async function healthyRows(set: RecordingSet, options: HealthyRowsOptions
     );
   const told = { point: points[0]!, ...[...kinds.values()][0]!, files: healthy.length };
   const { leftOut, ...steady } = inSteadyStates(recordings, await RecordedStates.of(set, machines));
-  return { ...told, ...steady, leftOut: { ...leftOut, ...withoutSignal } };
+  const doubts = recordings.flatMap((of) => of.doubts);
+  return { ...told, ...steady, leftOut: { ...leftOut, ...withoutSignal }, doubts };
 }
 
 function healthyEntries(entries: readonly RecordingEntry[], point: string | undefined): RecordingEntry[] {

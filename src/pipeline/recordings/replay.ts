@@ -46,6 +46,8 @@ export type ReplayLine =
       heldBack: number;
       alarms: number;
       diagnoses: Readonly<Record<string, number>>;
+      /** What is odd about the recordings. */
+      doubts: readonly string[];
     };
 
 interface ScoreFields extends ReturnType<typeof besideScore> {
@@ -123,6 +125,7 @@ class Run {
     alarms: 0,
   };
   readonly #diagnoses: Record<string, number> = {};
+  readonly #doubts: string[] = [];
   readonly #validator: AnomalyValidator | undefined;
   readonly #states: OperatingStates;
 
@@ -138,6 +141,7 @@ class Run {
     const { assessor, alarms } = this.#deps;
     const { file, point } = recording;
     this.#counts.recordings++;
+    this.#doubts.push(...recording.doubts);
     if (recording.entry.startedAt === undefined) this.#forget(point);
     const context = this.#analysis.contextOf(recording);
     for (const block of recording.blocks) {
@@ -214,6 +218,7 @@ class Run {
       set: this.#deps.set.manifest.name ?? '',
       ...this.#counts,
       diagnoses: this.#diagnoses,
+      doubts: this.#doubts,
     };
   }
 
