@@ -15,6 +15,8 @@ export type { Subscription } from './delivery.js';
 export interface EventDraft {
   /** Where another draft of the same commit names this one as its cause. */
   readonly id?: string;
+  /** When it happened, ISO 8601 UTC, where that is before it can be written. */
+  readonly time?: string;
   readonly type: EventType;
   readonly correlationId: string;
   readonly causationId?: string;

@@ -37,6 +37,7 @@ const MAX_TOGETHER = 200;
 export class Publisher {
   readonly #bus: EventBus;
   readonly #store: Pick<Store, 'write'>;
+  readonly #clock: Clock;
   readonly #retry: RetryContext;
   readonly #abort = new AbortController();
   #waiting: Waiting[] = [];
@@ -45,6 +46,7 @@ export class Publisher {
   constructor({ bus, store, clock, random }: PublisherDeps) {
     this.#bus = bus;
     this.#store = store;
+    this.#clock = clock;
     this.#retry = { clock, random, schedule: RETRY, name: 'publish events', signal: this.#abort.signal };
   }
 
@@ -65,7 +67,10 @@ export class Publisher {
       return Promise.reject(error);
     }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ drafts, state, resolve, reject });
+      // Dated now: a full disk may hold it up for hours.
+      const time = new Date(this.#clock.nowMs()).toISOString();
+      const dated = drafts.map((draft) => ({ time, ...draft }));
+      this.#waiting.push({ drafts: dated, state, resolve, reject });
       if (!this.#running) void this.#run();
     });
   }
