@@ -7,7 +7,8 @@ export default defineConfig({
     pool: 'forks',
     // Most tests wait for servers, disks and clocks: two at a time, also where there are but two cores.
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Only for what never ends: other work on the machine may hold up any step of a test for many seconds.
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
   },
 });

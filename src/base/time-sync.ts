@@ -90,7 +90,7 @@ export function timeSyncWays(chronyArgs: readonly string[] = []): TimeSyncWay[] 
   ];
 }
 
-/** Each program is given this long, milliseconds. */
+/** Each program is given this long, where nothing else is said, milliseconds. */
 const TIMEOUT_MS = 2_000;
 const MAX_OUTPUT_BYTES = 16_384;
 /** How long an answer holds, milliseconds: a yes and a silence change seldom. */
@@ -105,15 +105,17 @@ const TIMESYNC_FILE = `${TIMESYNC_FOLDER}/synchronized`;
 export class TimeSync {
   readonly #clock: Clock;
   readonly #ways: readonly TimeSyncWay[];
+  readonly #timeoutMs: number;
   #answer = UNKNOWN_TIME_SYNC;
   #askedMs = Number.NEGATIVE_INFINITY;
   #asking: Promise<TimeSyncAnswer> | undefined;
   /** The way that told the last time: it is asked first. */
   #told: TimeSyncWay | undefined;
 
-  constructor(clock: Clock, ways: readonly TimeSyncWay[] = timeSyncWays()) {
+  constructor(clock: Clock, ways: readonly TimeSyncWay[] = timeSyncWays(), timeoutMs = TIMEOUT_MS) {
     this.#clock = clock;
     this.#ways = ways;
+    this.#timeoutMs = timeoutMs;
   }
 
   /** What is known, without waiting; asks anew for the next time where it is old. */
@@ -153,7 +155,7 @@ export class TimeSync {
     const { PATH = '' } = process.env;
     const options = {
       // A second deadline stands below: a process that waits for a disk cannot be killed.
-      timeout: TIMEOUT_MS,
+      timeout: this.#timeoutMs,
       killSignal: 'SIGKILL' as const,
       maxBuffer: MAX_OUTPUT_BYTES,
       env: { PATH: `${PATH}:/usr/sbin:/sbin`, LC_ALL: 'C' },
@@ -161,7 +163,7 @@ export class TimeSync {
     const output = new Promise<string>((resolve) => {
       execFile(command, [...args], options, (error, stdout) => resolve(error === null ? stdout : ''));
     });
-    return withDeadline(this.#clock, `${command} on the clock`, 2 * TIMEOUT_MS, output).catch(() => '');
+    return withDeadline(this.#clock, `${command} on the clock`, 2 * this.#timeoutMs, output).catch(() => '');
   }
 }
 

@@ -27,7 +27,7 @@ const plain = (fault: RigFault, count: number) =>
     .filter((seed) => rigStrength(seed, fault) > 2)
     .slice(0, count);
 
-describe('machines drawn at random', { timeout: 60_000 }, () => {
+describe('machines drawn at random', () => {
   it('finds nothing on a sound one', async () => {
     expect(await verdicts('normal', seeds(1000, 16))).toEqual({ normal: 16 });
   });

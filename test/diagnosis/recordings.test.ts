@@ -37,7 +37,7 @@ async function verdicts(name: string, nameplate: number): Promise<Map<string, Re
 const NAMEPLATES = [0.93, 0.96, 1, 1.04, 1.07];
 
 describe.skipIf(!has('cwru'))('CWRU', () => {
-  it.each(NAMEPLATES)('with a nameplate off by %d', { timeout: 120_000 }, async (nameplate) => {
+  it.each(NAMEPLATES)('with a nameplate off by %d', async (nameplate) => {
     const counts = await verdicts('cwru', nameplate);
     expect(counts.get('normal normal')).toEqual({ normal: 4 });
     // The records that are called normal show nothing at the fault frequency: see docs/diagnosis.md.
@@ -53,7 +53,7 @@ describe.skipIf(!has('cwru'))('CWRU', () => {
 });
 
 describe.skipIf(!has('hit-sm'))('HIT-SM', () => {
-  it.each(NAMEPLATES)('with a nameplate off by %d', { timeout: 120_000 }, async (nameplate) => {
+  it.each(NAMEPLATES)('with a nameplate off by %d', async (nameplate) => {
     const counts = await verdicts('hit-sm', nameplate);
     expect(Object.fromEntries(counts)).toEqual({
       'mfs inner': { inner: 9 },
@@ -64,7 +64,7 @@ describe.skipIf(!has('hit-sm'))('HIT-SM', () => {
 });
 
 describe.skipIf(!has('unbalance'))('unbalance', () => {
-  it.each(NAMEPLATES)('with a nameplate off by %d', { timeout: 120_000 }, async (nameplate) => {
+  it.each(NAMEPLATES)('with a nameplate off by %d', async (nameplate) => {
     const counts = await verdicts('unbalance', nameplate);
     expect(Object.fromEntries(counts)).toEqual({
       'train normal': { normal: 20 },
@@ -75,7 +75,7 @@ describe.skipIf(!has('unbalance'))('unbalance', () => {
 });
 
 describe.skipIf(!has('ims'))('IMS', () => {
-  it.each(NAMEPLATES)('with a nameplate off by %d', { timeout: 120_000 }, async (nameplate) => {
+  it.each(NAMEPLATES)('with a nameplate off by %d', async (nameplate) => {
     const counts = await verdicts('ims', nameplate);
     expect(counts.get('raw outer (bearing 1, developed; see README)')).toEqual({ outer: 1 });
     expect(counts.get('raw not the failed bearing')).toEqual({ normal: 3 });

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { ManualClock, systemClock } from '#sm/base/clock.js';
 import { SmEdgeError } from '#sm/base/errors.js';
 import { idGenerator } from '#sm/base/ids.js';
@@ -8,6 +8,7 @@ import { EventBus, type Subscription } from '#sm/events/bus.js';
 import type { EventType, GatewayEvent } from '#sm/events/event.js';
 import type { Store } from '#sm/storage/store.js';
 import { StoreFolder } from '../support/store.js';
+import { until } from '../support/until.js';
 
 const RETRY = { initialMs: 100, maxMs: 10_000, factor: 10, jitter: 0, limit: 3 };
 
@@ -50,7 +51,7 @@ function collector(name: string, options: Partial<Subscription> = {}) {
 const numbers = (from: number, count: number) => Array.from({ length: count }, (_, i) => from + i);
 
 async function metric(folder: StoreFolder, line: string): Promise<void> {
-  await vi.waitFor(async () => expect((await folder.metrics.registry.metrics()).split('\n')).toContain(line));
+  await until(async () => expect((await folder.metrics.registry.metrics()).split('\n')).toContain(line));
 }
 
 describe('publishing', () => {
@@ -68,7 +69,7 @@ describe('publishing', () => {
       },
     });
     const published = await publish([1]);
-    await vi.waitFor(() => expect(delivered).toEqual(published));
+    await until(() => expect(delivered).toEqual(published));
     expect(journaled).toEqual([true]);
     expect(published[0]).toMatchObject({
       type: 'AlarmRaised',
@@ -89,7 +90,7 @@ describe('publishing', () => {
     const draft = { type: 'AlarmRaised' as const, correlationId: 'c', payload: { number: 1 } };
     await expect(bus.publish([draft], () => Promise.reject(new Error('no room')))).rejects.toThrow('no room');
     await publish([2]);
-    await vi.waitFor(() => expect(got).toEqual([2]));
+    await until(() => expect(got).toEqual([2]));
     expect((await store.journal.read(0, 10)).map(({ event }) => event.payload)).toEqual([{ number: 2 }]);
   });
 });
@@ -104,7 +105,7 @@ describe('delivery', () => {
     await Promise.all([publish(numbers(0, 150)), publish(numbers(150, 50)), publish(numbers(200, 1))]);
     const order = (await store.journal.read(0, 1000)).map(({ event }) => event.payload.number);
     expect(order.length).toBe(201);
-    for (const { got } of subscribers) await vi.waitFor(() => expect(got).toEqual(order));
+    for (const { got } of subscribers) await until(() => expect(got).toEqual(order));
     await metric(folder, 'sm_edge_events_delivered_total{subscriber="a"} 201');
     await metric(folder, 'sm_edge_events_lag{subscriber="a"} 0');
   });
@@ -117,7 +118,7 @@ describe('delivery', () => {
     await bus.subscribe(subscription);
     await publish([1]);
     await publish([2], 'ModelPromoted');
-    await vi.waitFor(() => expect(got).toEqual([2]));
+    await until(() => expect(got).toEqual([2]));
     await metric(folder, 'sm_edge_events_lag{subscriber="a"} 0');
   });
 
@@ -129,7 +130,7 @@ describe('delivery', () => {
     const { got, subscription } = collector('late');
     await bus.subscribe(subscription);
     await publish([2]);
-    await vi.waitFor(() => expect(got).toEqual([2]));
+    await until(() => expect(got).toEqual([2]));
   });
 
   it('goes on from the durable cursor after a restart, and repeats what was not taken', async () => {
@@ -146,11 +147,11 @@ describe('delivery', () => {
     const after = collector('a');
     await second.bus.subscribe(after.subscription);
     await second.publish([5]);
-    await vi.waitFor(() => expect(after.got).toEqual([3, 4, 5]));
+    await until(() => expect(after.got).toEqual([3, 4, 5]));
 
     async function publishAndStop() {
       await first.publish([0, 1, 2]);
-      await vi.waitFor(async () => expect(await store.journal.cursor('a')).toBe(3));
+      await until(async () => expect(await store.journal.cursor('a')).toBe(3));
       await first.bus.stop();
       await first.publish([3, 4]);
     }
@@ -170,11 +171,11 @@ describe('delivery', () => {
       },
     });
     await publish([1]);
-    await vi.waitFor(() => expect(begun).toEqual([1]));
+    await until(() => expect(begun).toEqual([1]));
     store = await folder.reopen();
     const after = collector('a');
     await busOn(folder, store).bus.subscribe(after.subscription);
-    await vi.waitFor(() => expect(after.got).toEqual([1]));
+    await until(() => expect(after.got).toEqual([1]));
   });
 
   it('lets a subscription of the same name take over', async () => {
@@ -184,16 +185,16 @@ describe('delivery', () => {
     const [old, young] = [collector('a'), collector('a')];
     const endOld = await bus.subscribe(old.subscription);
     await publish([1]);
-    await vi.waitFor(() => expect(old.got).toEqual([1]));
+    await until(() => expect(old.got).toEqual([1]));
     const endYoung = await bus.subscribe(young.subscription);
     await endOld();
     await publish([2]);
-    await vi.waitFor(() => expect(young.got).toEqual([2]));
+    await until(() => expect(young.got).toEqual([2]));
     await endYoung();
     await publish([3]);
     const again = collector('a');
     await bus.subscribe(again.subscription);
-    await vi.waitFor(() => expect(again.got).toEqual([3]));
+    await until(() => expect(again.got).toEqual([3]));
     expect([old.got, young.got]).toEqual([[1], [2]]);
   });
 
@@ -224,7 +225,7 @@ describe('delivery', () => {
     await stale.publish([{ type: 'StorageDegraded', correlationId: 'c', payload: { number: 5 } }], (events) =>
       store.write({ events }),
     );
-    await vi.waitFor(() => expect(got).toEqual(numbers(0, 6)));
+    await until(() => expect(got).toEqual(numbers(0, 6)));
     await bus.stop();
   });
 });
@@ -250,13 +251,13 @@ describe('a subscriber that fails', () => {
       [1, 100],
       [2, 1000],
     ] as const) {
-      await vi.waitFor(() => expect(clock.pendingTimers).toContain('retry of shaky'));
+      await until(() => expect(clock.pendingTimers).toContain('retry of shaky'));
       expect(tries.length).toBe(count);
       clock.advance(ms - 1);
       expect(clock.pendingTimers).toContain('retry of shaky');
       clock.advance(1);
     }
-    await vi.waitFor(() =>
+    await until(() =>
       expect(tries).toEqual([
         [1, 0],
         [1, 100],
@@ -286,10 +287,10 @@ describe('a subscriber that fails', () => {
     });
     const [poison] = await publish([1, 2]);
     for (let attempt = 1; attempt <= RETRY.limit; attempt++) {
-      await vi.waitFor(() => expect(clock.pendingTimers).toContain('retry of broken'));
+      await until(() => expect(clock.pendingTimers).toContain('retry of broken'));
       clock.advance(RETRY.maxMs);
     }
-    await vi.waitFor(() => expect(tries).toEqual([1, 1, 1, 1, 2]));
+    await until(() => expect(tries).toEqual([1, 1, 1, 1, 2]));
     const [letter] = await store.journal.deadLetters(10);
     expect(letter).toMatchObject({ subscriber: 'broken', event: poison, error: 'INTERNAL: never' });
     await metric(folder, 'sm_edge_events_dead_total{subscriber="broken"} 1');
@@ -315,14 +316,14 @@ describe('a subscriber that fails', () => {
     const { got, subscription } = collector('fine');
     await bus.subscribe(subscription);
     await publish([1, 2, 3]);
-    await vi.waitFor(() => expect(got).toEqual([1, 2, 3]));
+    await until(() => expect(got).toEqual([1, 2, 3]));
     await metric(folder, 'sm_edge_events_lag{subscriber="hung"} 3');
     await metric(folder, 'sm_edge_events_lag{subscriber="fine"} 0');
     expect(calls).toBe(1);
     clock.advance(30_000);
-    await vi.waitFor(() => expect(clock.pendingTimers).toContain('retry of hung'));
+    await until(() => expect(clock.pendingTimers).toContain('retry of hung'));
     clock.advance(RETRY.initialMs);
-    await vi.waitFor(() => expect(calls).toBe(4));
+    await until(() => expect(calls).toBe(4));
     await metric(folder, 'sm_edge_events_lag{subscriber="hung"} 0');
   });
 
@@ -340,9 +341,9 @@ describe('a subscriber that fails', () => {
       },
     });
     await publish([1]);
-    await vi.waitFor(() => expect(called).toBe(true));
+    await until(() => expect(called).toBe(true));
     const stopped = bus.stop();
-    await vi.waitFor(() => expect(clock.pendingTimers).toContain('end of hung'));
+    await until(() => expect(clock.pendingTimers).toContain('end of hung'));
     clock.advance(5_000);
     await stopped;
     await expect(bus.subscribe(collector('late').subscription)).rejects.toMatchObject({
@@ -375,10 +376,10 @@ describe('a journal that cannot be used', () => {
     await bus.publish([{ type: 'SyncStalled', correlationId: 'c', payload: { number: 1 } }], (events) =>
       store.write({ events }),
     );
-    await vi.waitFor(() => expect(clock.pendingTimers).toContain('journal of a'));
+    await until(() => expect(clock.pendingTimers).toContain('journal of a'));
     broken = false;
     clock.advance(1_000);
-    await vi.waitFor(() => expect(got).toEqual([1]));
+    await until(() => expect(got).toEqual([1]));
   });
 
   it('that takes no cursor yet lets a subscriber begin, and saves it later', async () => {
@@ -405,7 +406,7 @@ describe('a journal that cannot be used', () => {
     await bus.publish([{ type: 'SyncStalled', correlationId: 'c', payload: { number: 1 } }], (events) =>
       store.write({ events }),
     );
-    await vi.waitFor(() => expect(got).toEqual([1]));
-    await vi.waitFor(async () => expect(await store.journal.cursor('a')).toBe(1));
+    await until(() => expect(got).toEqual([1]));
+    await until(async () => expect(await store.journal.cursor('a')).toBe(1));
   });
 });

@@ -1,7 +1,7 @@
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '#sm/base/clock.js';
 import { idGenerator } from '#sm/base/ids.js';
 import { silentLogger } from '#sm/base/logger.js';
@@ -11,6 +11,7 @@ import { EventBus } from '#sm/events/bus.js';
 import type { GatewayEvent } from '#sm/events/event.js';
 import { once } from '#sm/events/once.js';
 import { Store } from '#sm/storage/store.js';
+import { until } from '../support/until.js';
 
 const CRASHES = 4;
 const RETRY = { initialMs: 1, maxMs: 5, factor: 2, jitter: 0, limit: 2 };
@@ -141,14 +142,11 @@ describe('journal, subscribers and effects over crashes at any moment', () => {
     await last.publish(model, 1);
     const journal = (await last.store.journal.read(0, 100_000)).map(({ event }) => numberOf(event));
     const { journal: durable } = last.store;
-    await vi.waitFor(
-      async () => {
-        const head = await durable.head();
-        expect(await durable.cursor('all')).toBe(head);
-        expect(await durable.cursor('effects')).toBe(head);
-      },
-      { timeout: 15_000 },
-    );
+    await until(async () => {
+      const head = await durable.head();
+      expect(await durable.cursor('all')).toBe(head);
+      expect(await durable.cursor('effects')).toBe(head);
+    });
 
     // Whatever was promised is there, with the state of its commit, and nothing of a commit that is not.
     expect([...model.promised].filter((number) => !journal.includes(number))).toEqual([]);

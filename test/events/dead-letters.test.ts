@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { systemClock } from '#sm/base/clock.js';
 import { idGenerator } from '#sm/base/ids.js';
 import { silentLogger } from '#sm/base/logger.js';
@@ -8,6 +8,7 @@ import { EventCatalogue } from '#sm/events/catalogue.js';
 import { EVENT_TYPES, type GatewayEvent } from '#sm/events/event.js';
 import { once } from '#sm/events/once.js';
 import { StoreFolder } from '../support/store.js';
+import { until } from '../support/until.js';
 
 const RETRY = { initialMs: 1, maxMs: 2, factor: 2, jitter: 0, limit: 1 };
 
@@ -52,7 +53,7 @@ describe('dead letters', () => {
       }),
     );
     await publish(stalled('one'));
-    await vi.waitFor(async () => expect(await store.journal.deadLetters(10)).toHaveLength(1));
+    await until(async () => expect(await store.journal.deadLetters(10)).toHaveLength(1));
     const [letter] = await store.journal.deadLetters(10, 'a');
     expect(letter).toMatchObject({ subscriber: 'a', retries: 0, error: 'INTERNAL: the server is away' });
     expect(await folder.metrics.registry.metrics()).toContain(
@@ -74,7 +75,7 @@ describe('dead letters', () => {
     const { store, bus, publish } = await open();
     const end = await bus.subscribe(subscriber(() => Promise.reject(new Error('no'))));
     await publish(stalled('one'));
-    await vi.waitFor(async () => expect(await store.journal.deadLetters(10)).toHaveLength(1));
+    await until(async () => expect(await store.journal.deadLetters(10)).toHaveLength(1));
     await end();
     const { id } = (await store.journal.deadLetters(10))[0]!;
     await expect(bus.retryDeadLetter(id)).rejects.toMatchObject({ code: 'DEAD_LETTER_HANDLER' });
@@ -97,14 +98,14 @@ describe('dead letters', () => {
       }),
     );
     await publish(stalled('one'));
-    await vi.waitFor(async () => expect(await store.journal.deadLetters(10)).toHaveLength(1));
+    await until(async () => expect(await store.journal.deadLetters(10)).toHaveLength(1));
     broken = false;
     const { id } = (await store.journal.deadLetters(10))[0]!;
     await Promise.all([
       bus.retryDeadLetter(id),
       publish(...Array.from({ length: 20 }, () => stalled('more'))),
     ]);
-    await vi.waitFor(async () => expect(await store.journal.cursor('a')).toBe(21));
+    await until(async () => expect(await store.journal.cursor('a')).toBe(21));
     expect(most).toBe(1);
     await bus.stop();
   });
@@ -145,10 +146,10 @@ describe('forms of the payloads', () => {
       time: '2026-01-01T00:00:00.000Z',
     };
     await store.write({ events: [old('e1', payload), old('e2', { alarm: 'hot' })] });
-    await vi.waitFor(() => expect(got).toHaveLength(1), 10_000);
+    await until(() => expect(got).toHaveLength(1));
     expect(got[0]).toMatchObject({ id: 'e1', version: 2, payload: { ...payload, cause: 'acknowledge' } });
     // What is no payload at all is put aside at once, not tried eight times.
-    await vi.waitFor(async () =>
+    await until(async () =>
       expect((await store.journal.deadLetters(9))[0]?.error).toContain('EVENT_PAYLOAD'),
     );
     await bus.stop();

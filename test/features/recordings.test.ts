@@ -29,7 +29,7 @@ describe.skipIf(!ready)('real recordings', () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'sm-edge-reference-'));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it.each(FILES)('%s/%s has the features of scipy and librosa', { timeout: 60_000 }, async (name, file) => {
+  it.each(FILES)('%s/%s has the features of scipy and librosa', async (name, file) => {
     const set = await openRecordingSet(path.join(DATA, name));
     const entry = set.manifest.recordings.find((candidate) => candidate.file === file)!;
     const recording = await set.readRecording(entry);

@@ -136,7 +136,7 @@ describe.skipIf(!ready)('models of the usual makers', () => {
     bench = await modelBench('makers');
     ({ dir: folder, store, scorer } = bench);
     told = JSON.parse(await runPython(['-c', SCRIPT], { cwd: folder, timeoutMs: 120_000 }));
-  }, 150_000);
+  });
 
   afterAll(async () => {
     await bench?.remove();

@@ -24,7 +24,7 @@ describe.skipIf(!requirePython('onnx', 'onnxruntime', 'skl2onnx', 'sklearn', 'li
       ({ dir, store, scorer } = bench);
       const blocks = [...(await readFile(PAGE, 'utf8')).matchAll(/```python\n(.*?)```/gs)];
       await runPython(['-c', blocks.map(([, code]) => code).join('\n')], { cwd: dir, timeoutMs: 120_000 });
-    }, 150_000);
+    });
 
     afterAll(async () => {
       await bench?.remove();

@@ -1,4 +1,3 @@
-import { vi } from 'vitest';
 import { systemClock } from '#sm/base/clock.js';
 import { type Logger, silentLogger } from '#sm/base/logger.js';
 import { Metrics } from '#sm/base/metrics.js';
@@ -6,6 +5,7 @@ import { seededRandom } from '#sm/base/random.js';
 import type { Reading } from '#sm/signals/reading.js';
 import type { SampleBlock } from '#sm/signals/sample-block.js';
 import type { SignalBatch, Source, SourceDeps, SourcePart, SourceStatus } from '#sm/sources/part.js';
+import { until } from '../support/until.js';
 
 /** A source under test with all that it gave out. */
 export interface Running {
@@ -57,8 +57,7 @@ export async function run<C extends { readonly id: string; readonly type: string
   return { source, readings, blocks, statuses, warnings, counter };
 }
 
-export const until = <T>(condition: () => T | Promise<T>, timeout = 10_000): Promise<T> =>
-  vi.waitFor(condition, { timeout, interval: 10 });
+export { until };
 
 export const isState = (source: Source, state: string): Promise<void> =>
   until(() => {

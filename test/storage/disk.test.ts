@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '#sm/base/clock.js';
 import type { ErrorRecord } from '#sm/base/errors.js';
 import { Metrics } from '#sm/base/metrics.js';
@@ -10,6 +10,7 @@ import { budgetView, diskUsage } from '#sm/storage/disk-usage.js';
 import { Store } from '#sm/storage/store.js';
 import { canMount, SmallDisk } from '../support/disks.js';
 import { canFailDisks, FailingDisk } from '../support/failing-disk.js';
+import { until } from '../support/until.js';
 
 const MIB = 2 ** 20;
 const mountable = canMount();
@@ -101,16 +102,13 @@ describe.skipIf(!mountable)('a store on a small disk', () => {
     expect(outcomes.at(-1)?.code).toBe('STORE_FULL');
 
     small.empty();
-    await vi.waitFor(
-      async () => {
-        const found = await opened.readings('m1.temperature', -Infinity, Infinity, 1_000);
-        expect(found).toHaveLength(51);
-      },
-      { timeout: 25_000, interval: 100 },
-    );
+    await until(async () => {
+      const found = await opened.readings('m1.temperature', -Infinity, Infinity, 1_000);
+      expect(found).toHaveLength(51);
+    });
     expect(outcomes.at(-1)).toBeUndefined();
     expect(await opened.integrityCheck()).toEqual([]);
-  }, 60_000);
+  });
 
   it('that is full at the start: opens by its reserve, and sheds the oldest waveforms until there is room', async () => {
     const small = new SmallDisk('tmpfs', 96);
@@ -130,7 +128,7 @@ describe.skipIf(!mountable)('a store on a small disk', () => {
     expect(shed.waveforms).toBeGreaterThan(0);
     expect((await opened.counts()).waveforms).toBeLessThan(before);
     await opened.write({ readings: [reading(5)] });
-  }, 60_000);
+  });
 
   it.skipIf(!canFail)(
     'that becomes read-only: goes on reading, keeps what comes in memory, writes it once the disk is back',
@@ -156,12 +154,8 @@ describe.skipIf(!mountable)('a store on a small disk', () => {
       expect(failing.remount('rw')).toBe(true);
       // What the daemon does every few seconds while the disk takes nothing.
       await opened.reopen();
-      await vi.waitFor(async () => expect(await found()).toHaveLength(19), {
-        timeout: 25_000,
-        interval: 200,
-      });
+      await until(async () => expect(await found()).toHaveLength(19));
     },
-    60_000,
   );
 });
 
@@ -192,7 +186,7 @@ describe.skipIf(!canFail)('a disk whose medium fails for a moment', () => {
     await disk.repair();
     expect(readFileSync(join(disk.folder, 'kept'))[0]).toBe(0);
     expect(readFileSync(join(disk.folder, 'lost'))[0]).toBe(0x55);
-  }, 60_000);
+  });
 
   it('is not written to before the file is opened anew, for the kernel would lose what goes to the same place', async () => {
     const folder = join(disk.folder, 'data');
@@ -223,7 +217,7 @@ describe.skipIf(!canFail)('a disk whose medium fails for a moment', () => {
     } finally {
       await store.close();
     }
-  }, 60_000);
+  });
 });
 
 describe.skipIf(!mountable)('a store whose disk is read-only at the start', () => {
@@ -255,7 +249,7 @@ describe.skipIf(!mountable)('a store whose disk is read-only at the start', () =
       await store.close();
       disk.remove();
     }
-  }, 60_000);
+  });
 });
 
 const retention = (budgetBytes: number) => ({

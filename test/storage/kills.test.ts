@@ -70,7 +70,7 @@ describe('kill -9 at random moments under 20,000 readings and 50 events a second
       }
       await finish(kills);
     },
-    soakTimeoutMs(60_000),
+    soakTimeoutMs(240_000),
   );
 
   it.skipIf(!mountable)(
@@ -102,7 +102,7 @@ describe('kill -9 at random moments under 20,000 readings and 50 events a second
       }
       await finish(kills);
     },
-    soakTimeoutMs(60_000),
+    soakTimeoutMs(240_000),
   );
 
   it.skipIf(!canFail)(
@@ -133,7 +133,7 @@ describe('kill -9 at random moments under 20,000 readings and 50 events a second
       }
       await finish(2 * kills);
     },
-    soakTimeoutMs(60_000),
+    soakTimeoutMs(240_000),
   );
 
   it.skipIf(!canFail)(
@@ -168,6 +168,6 @@ describe('kill -9 at random moments under 20,000 readings and 50 events a second
       }
       await finish(kills);
     },
-    soakTimeoutMs(60_000),
+    soakTimeoutMs(240_000),
   );
 });

@@ -39,6 +39,6 @@ describe('a database that was damaged at random', () => {
       expect(totals.silent).toBe(0);
       expect(results.filter(({ readings }) => readings > 20_000)).toEqual([]);
     },
-    soakTimeoutMs(60_000),
+    soakTimeoutMs(240_000),
   );
 });

@@ -101,7 +101,7 @@ describe('a year of 200 points at one reading a second', () => {
     expect(yearBytes).toBeLessThan(to);
     expect(yearBytes).toBeGreaterThan(from);
     expect(perReading.readings).toBeLessThan(2.5);
-  }, 60_000);
+  });
 
   it('takes what docs/storage.md states, of recorded signals', async () => {
     const signals = recordedSignals(DAY_S);
@@ -110,5 +110,5 @@ describe('a year of 200 points at one reading a second', () => {
     const [from, to] = statedBytes();
     expect(yearBytes).toBeLessThan(to);
     expect(yearBytes).toBeGreaterThan(from);
-  }, 60_000);
+  });
 });

@@ -9,7 +9,7 @@ const PROGRAM = resolve(import.meta.dirname, '../../bin/sm-edge.js');
 /** For what a process of the lowest priority does: others may leave it next to nothing of the cores. */
 export const LEAST_PRIORITY_MS = 300_000;
 /** A soak runs for long on machines that others load too. */
-const DEADLINE_MS = process.env.SM_EDGE_SOAK_COUNT === undefined ? 30_000 : 180_000;
+const DEADLINE_MS = process.env.SM_EDGE_SOAK_COUNT === undefined ? 120_000 : 180_000;
 
 /** Tries until `probe` gives something, or the deadline has passed. */
 export async function eventually<T>(

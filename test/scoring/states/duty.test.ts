@@ -26,5 +26,5 @@ describe('a machine that stands still, runs up, runs at two loads and fails at o
       expect(states[known]!.faultBlocksAnomalous).toBeGreaterThan(0.9);
     }
     expect(states.none!.falseAlarms).toBeGreaterThan(5);
-  }, 90_000);
+  });
 });

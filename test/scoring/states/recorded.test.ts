@@ -35,6 +35,6 @@ describe.skipIf(realRecordings('skab') === undefined)(
       expect(found.falseAnomalies).toBeLessThanOrEqual(none.falseAnomalies);
       expect(found.falseBelieved).toBeLessThanOrEqual(none.falseBelieved);
       expect(found.anomalousFaulty).toBeGreaterThan(0.95 * none.anomalousFaulty);
-    }, 90_000);
+    });
   },
 );

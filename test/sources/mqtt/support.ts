@@ -1,6 +1,5 @@
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
-import { vi } from 'vitest';
-import { systemClock } from '#sm/base/clock.js';
+import { type Clock, systemClock } from '#sm/base/clock.js';
 import { type Logger, silentLogger } from '#sm/base/logger.js';
 import { Metrics } from '#sm/base/metrics.js';
 import { seededRandom } from '#sm/base/random.js';
@@ -8,6 +7,7 @@ import type { Reading } from '#sm/signals/reading.js';
 import type { SampleBlock } from '#sm/signals/sample-block.js';
 import { mqttPart } from '#sm/sources/mqtt/index.js';
 import type { SignalBatch, SignalSink, Source, SourceMemory, SourceStatus } from '#sm/sources/part.js';
+import { until } from '../../support/until.js';
 
 /** A sink that keeps what it got, and stores only when the test lets it. */
 export class TestSink implements SignalSink {
@@ -80,7 +80,7 @@ function keepingLogger(warnings: string[]): Logger {
 
 export async function startSource(
   config: Record<string, unknown>,
-  options: { sink?: TestSink; memory?: SourceMemory; gatewayId?: string } = {},
+  options: { sink?: TestSink; memory?: SourceMemory; gatewayId?: string; clock?: Clock } = {},
 ): Promise<Started> {
   const sink = options.sink ?? new TestSink();
   const metrics = new Metrics();
@@ -88,7 +88,7 @@ export async function startSource(
   const warnings: string[] = [];
   const source = await mqttPart.create(mqttPart.configSchema.parse({ id: 'm', type: 'mqtt', ...config }), {
     gatewayId: options.gatewayId ?? 'gw-1',
-    clock: systemClock,
+    clock: options.clock ?? systemClock,
     random: seededRandom(1),
     logger: keepingLogger(warnings),
     metrics,
@@ -110,8 +110,7 @@ export async function startSource(
   return { source, sink, metrics, statuses, warnings, counter };
 }
 
-export const until = <T>(condition: () => T | Promise<T>, timeout = 10_000): Promise<T> =>
-  vi.waitFor(condition, { timeout, interval: 10 });
+export { until };
 
 export const isGood = (source: Source): Promise<void> =>
   until(() => {
