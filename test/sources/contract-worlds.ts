@@ -225,7 +225,7 @@ async function folderWorld(): Promise<World> {
   const folder = path.join(root, 'in');
   const put = (text: string) => {
     if (!existsSync(folder)) return;
-    const name = `${Date.now()}-${next()}.json`;
+    const name = `${String(next()).padStart(6, '0')}.json`;
     writeFileSync(path.join(folder, `${name}.tmp`), text);
     renameSync(path.join(folder, `${name}.tmp`), path.join(folder, name));
   };
@@ -249,7 +249,8 @@ async function folderWorld(): Promise<World> {
     spoil: () => put('warm'),
     link: {
       up: async () => void mkdirSync(folder, { recursive: true }),
-      down: async () => rmSync(folder, { recursive: true, force: true }),
+      // Away at once: what is removed file by file may get another one from the source meanwhile.
+      down: async () => renameSync(folder, path.join(root, `gone-${next()}`)),
     },
     stop: async () => rmSync(root, { recursive: true, force: true }),
   };

@@ -10,6 +10,7 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '#sm/base/clock.js';
 import { SmEdgeError } from '#sm/base/errors.js';
 import { encodeWav } from '#sm/signals/wav.js';
 import { filePattern } from '#sm/sources/folder/file-pattern.js';
@@ -96,17 +97,30 @@ describe('a folder of files', () => {
   });
 
   it('leaves a file alone while it grows', async () => {
-    const one = await watch({ settle: '150ms' });
+    // Time that goes by when the test says so; the source asks for it once for each look at the file.
+    let nowMs = 0;
+    let looks = 0;
+    const monotonicMs = () => {
+      looks++;
+      return nowMs;
+    };
+    const one = await watch({ settle: '150ms' }, { clock: { ...systemClock, monotonicMs } });
     const file = path.join(folder, 'slow.csv');
+    const lookedAt = async (passedMs: number) => {
+      nowMs += passedMs;
+      const before = looks;
+      await until(() => expect(looks).toBeGreaterThan(before + 1));
+    };
     writeFileSync(file, 'Time;T1;P\n');
-    let lines = 0;
-    // Each look of the test is a further line of the logger.
-    await until(() => {
-      appendFileSync(file, `2026-05-01 12:00:${String(lines % 60).padStart(2, '0')};${lines};1\n`);
+    for (let line = 0; line < 20; line++) {
+      appendFileSync(file, `2026-05-01 12:00:${String(line).padStart(2, '0')};${line};1\n`);
+      await lookedAt(100);
       expect(one.readings).toEqual([]);
-      expect(++lines).toBe(50);
-    });
-    await until(() => expect(one.readings).toHaveLength(100));
+    }
+    await lookedAt(149);
+    expect(one.readings).toEqual([]);
+    nowMs += 1;
+    await until(() => expect(one.readings).toHaveLength(40));
   });
 
   it('takes what is kept once, over restarts too, and again when it was written anew', async () => {

@@ -49,7 +49,7 @@ async function strictDevice() {
 
 const sourceOf = (id: string, port: number, connection: object = {}) => ({
   id,
-  connection: { transport: 'tcp', host: '127.0.0.1', port, timeout: '300ms', ...connection },
+  connection: { transport: 'tcp', host: '127.0.0.1', port, timeout: '60s', ...connection },
   units: [
     {
       unitId: 1,

@@ -25,9 +25,9 @@ const point = (name: string, register: string, address: number, more: object = {
   ...more,
 });
 
-async function start(port: number, points: object[]): Promise<PointWriter> {
+async function start(port: number, points: object[], timeout = '60s'): Promise<PointWriter> {
   const running = await run(modbusPart, {
-    connection: { transport: 'tcp', host: '127.0.0.1', port, timeout: '200ms' },
+    connection: { transport: 'tcp', host: '127.0.0.1', port, timeout },
     units: [{ unitId: 1, interval: '100ms', points }],
   });
   open.push(running.source);
@@ -180,11 +180,12 @@ describe('writing to a point', () => {
       return Buffer.from([3, 2, register >> 8, register & 0xff]);
     });
     open.push(server);
-    const source = await start(server.port, [
-      point('slow', 'holding', 1),
-      point('busy', 'holding', 2000),
-      point('mute', 'holding', 3000),
-    ]);
+    const source = await start(
+      server.port,
+      [point('slow', 'holding', 1), point('busy', 'holding', 2000), point('mute', 'holding', 3000)],
+      // One deadline passes, that of the mute one.
+      '3s',
+    );
     expect(await source.write('m.slow', 42)).toMatchObject({ after: 42 });
     expect(writes).toBe(1);
     expect(await source.write('m.busy', 7)).toMatchObject({ after: 7 });

@@ -165,7 +165,7 @@ describe('the embedded broker', () => {
     expect(await counter('sm_edge_mqtt_in_flight')).toBeLessThan(140);
     sink.automatic = true;
     sink.storeAll();
-    await until(() => expect(acknowledged).toBe(400), 20_000);
+    await until(() => expect(acknowledged).toBe(400));
     expect(sink.blocks).toHaveLength(400);
   });
 });

@@ -162,5 +162,5 @@ it(
     }
     expect(grownMb).toBeLessThan(100);
   },
-  soakTimeoutMs(20_000),
+  soakTimeoutMs(240_000),
 );
