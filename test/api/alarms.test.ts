@@ -88,10 +88,13 @@ describe('alarms over HTTP and from the command line', () => {
     for (let i = 0; i < 6; i++) await send(5, odd);
     const { heldBack } = await get(`alarms/held-back?point=${odd}`);
     expect(heldBack).toMatchObject([{ point: odd, blocks: 1, reasons: [{ rule: 'persistence' }, {}] }]);
-    await vi.waitFor(async () => {
-      const { events } = await get('events?type=AnomalyValidated');
-      expect(events).toMatchObject([{ payload: { point: odd, outcome: 'held-back', count: 1 } }]);
-    });
+    await vi.waitFor(
+      async () => {
+        const { events } = await get('events?type=AnomalyValidated');
+        expect(events).toMatchObject([{ payload: { point: odd, outcome: 'held-back', count: 1 } }]);
+      },
+      { timeout: 60_000 },
+    );
     const { alarms } = await get('alarms');
     expect(alarms.map(({ point }: { point: string }) => point)).toEqual([POINT]);
     expect((await cli('alarms', 'held')).stdout).toContain('one block was anomalous');

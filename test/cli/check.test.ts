@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { smEdge } from '../support/daemon.js';
-import { freePort } from '../support/mosquitto.js';
+import { freePort } from '../support/free-port.js';
 
 let folder: string;
 beforeEach(() => {

@@ -75,4 +75,4 @@ it('dlq lists, shows, retries and drops what subscribers could not take, over a 
   // What they said stays in the journal.
   const listed = await smEdge(['events', 'list', '--correlation', 'c2', '--url', url, '--json']);
   expect(JSON.parse(listed.stdout)).toMatchObject({ type: 'AlarmLabelled', correlationId: 'c2' });
-}, 60_000);
+});

@@ -143,7 +143,7 @@ describe('export', () => {
     const hours = lines(join(to, 'aggregates', `${TEMPERATURE}.csv`)).slice(1);
     expect(hours).toHaveLength(Math.ceil(ROWS / 3_600));
     expect(hours[0]).toMatch(new RegExp(`^${new Date(START_MS).toISOString()},3600,degC,3600,`));
-  }, 30_000);
+  });
 
   it('keeps to points, kinds and times that are asked for, and refuses what it cannot do', async () => {
     const from = new Date(START_MS + 60_000).toISOString();
@@ -177,7 +177,7 @@ describe('export', () => {
       ['--from', '2100-01-01'],
     ])
       expect(await run('bad', ...bad)).toMatchObject({ code: 2, answer: { error: { code: 'USAGE' } } });
-  }, 60_000);
+  });
 
   it('says where it cannot write, and that a store is of a newer program, and leaves nothing behind', async () => {
     const file = join(folder, 'file');
@@ -196,51 +196,47 @@ describe('export', () => {
     expect(code).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'STORE_NEWER' } });
     expect(existsSync(to)).toBe(false);
-  }, 30_000);
+  });
 
-  it.skipIf(!hasPyarrow)(
-    'writes Parquet that pyarrow reads, value by value',
-    async () => {
-      const { to } = await run('parquet', '--format', 'parquet', '--what', 'readings,features,scores');
-      const script = `
+  it.skipIf(!hasPyarrow)('writes Parquet that pyarrow reads, value by value', async () => {
+    const { to } = await run('parquet', '--format', 'parquet', '--what', 'readings,features,scores');
+    const script = `
 import json, sys, pyarrow.parquet as pq
 def rows(path):
     table = pq.read_table(path)
     return [table.schema.names, [str(t) for t in table.schema.types], {n: table.column(n).cast('int64').to_pylist() if n == 'time' else table.column(n).to_pylist() for n in table.schema.names}]
 print(json.dumps([rows(p) for p in sys.argv[1:]]))`;
-      const file = (kind: string, point: string) => join(to, kind, `${point}.parquet`);
-      const files = [
-        file('readings', TEMPERATURE),
-        file('readings', 'pump-1.flow'),
-        file('features', VIBRATION),
-        file('scores', VIBRATION),
-      ];
-      const [temperature, flow, features, scores] = JSON.parse(await runPython(['-c', script, ...files]));
-      expect(temperature[0]).toEqual(['point', 'time', 'value', 'unit', 'quality', 'reason']);
-      expect(temperature[1]).toEqual([
-        'string',
-        'timestamp[us, tz=UTC]',
-        'double',
-        'string',
-        'string',
-        'string',
-      ]);
-      expect(temperature[2].time).toEqual([...timesUs]);
-      expect(temperature[2].value).toEqual([...values]);
-      expect(flow[2]).toMatchObject({
-        value: [null, -0, 7.5],
-        unit: ['l/s', 'l/s', 'm3/h'],
-        quality: ['bad', 'good', 'uncertain'],
-        reason: ['sentinel', null, 'stale'],
-      });
-      expect(features[2]).toMatchObject({ kurtosis: [3, 3.1], rms: [0.5, null], durationS: [0.08, 0.08] });
-      expect(scores[2]).toMatchObject({
-        anomalous: [true],
-        model: ['pump, "new"'],
-        score: [0.25],
-        fallback: [null],
-      });
-    },
-    60_000,
-  );
+    const file = (kind: string, point: string) => join(to, kind, `${point}.parquet`);
+    const files = [
+      file('readings', TEMPERATURE),
+      file('readings', 'pump-1.flow'),
+      file('features', VIBRATION),
+      file('scores', VIBRATION),
+    ];
+    const [temperature, flow, features, scores] = JSON.parse(await runPython(['-c', script, ...files]));
+    expect(temperature[0]).toEqual(['point', 'time', 'value', 'unit', 'quality', 'reason']);
+    expect(temperature[1]).toEqual([
+      'string',
+      'timestamp[us, tz=UTC]',
+      'double',
+      'string',
+      'string',
+      'string',
+    ]);
+    expect(temperature[2].time).toEqual([...timesUs]);
+    expect(temperature[2].value).toEqual([...values]);
+    expect(flow[2]).toMatchObject({
+      value: [null, -0, 7.5],
+      unit: ['l/s', 'l/s', 'm3/h'],
+      quality: ['bad', 'good', 'uncertain'],
+      reason: ['sentinel', null, 'stale'],
+    });
+    expect(features[2]).toMatchObject({ kurtosis: [3, 3.1], rms: [0.5, null], durationS: [0.08, 0.08] });
+    expect(scores[2]).toMatchObject({
+      anomalous: [true],
+      model: ['pump, "new"'],
+      score: [0.25],
+      fallback: [null],
+    });
+  });
 });

@@ -43,7 +43,7 @@ describe.skipIf(!hasMosquitto())('scan and probe of a broker', () => {
     const client = await publisher(broker.url);
     for (const [topic, payload] of Object.entries(PLANT))
       await client.publishAsync(topic, payload, { retain: true, qos: 1 });
-    const timer = setInterval(() => client.publish('plant/pump-1/bearing-de/vibration', int16), 40);
+    const timer = setInterval(() => client.publish('plant/pump-1/bearing-de/vibration', int16), 10);
     open.push(
       async () => clearInterval(timer),
       () => client.endAsync(true),
@@ -55,7 +55,7 @@ describe.skipIf(!hasMosquitto())('scan and probe of a broker', () => {
   });
 
   it('lists topics with rate and kind, and gives lines that check accepts', async () => {
-    const { code, stdout } = await smEdge(['scan', 'mqtt', broker.url, '--for', '1s', '--json']);
+    const { code, stdout } = await smEdge(['scan', 'mqtt', broker.url, '--for', '3s', '--json']);
     expect(code).toBe(0);
     const { topics, yaml } = JSON.parse(stdout);
     const kinds = Object.fromEntries(topics.map(({ topic, kind }: Record<string, string>) => [topic, kind]));

@@ -222,7 +222,7 @@ describe('sm-edge train DIR, by operating state', () => {
     const again = await trained('--config', config, '--model-version', '2');
     expect(again.told).toMatchObject({ rows: 100, leftOut: '50 windows (stopped)' });
     expect(again.manifest.file.sha256).toBe(manifest.file.sha256);
-  }, 120_000);
+  });
 
   it('takes the state that the manifest names, or the speed at which a recording was made', async () => {
     const learned = async () => healthyRows(await openRecordingSet(folder), {});

@@ -58,7 +58,7 @@ it('sm-edge train --data learns the healthy hours of a point while the store is 
   expect(nowhere).toMatchObject({ code: 1, stderr: expect.stringContaining('there is no store') });
   expect(await smEdge(['train', '--data', made.folder])).toMatchObject({ code: 2 });
   expect(await smEdge(['train'])).toMatchObject({ code: 2 });
-}, 180_000);
+});
 
 it('a machine in zone D of ISO 20816-3 is not learned unless a person vouches for it', async () => {
   const made = await StoreFolder.create();
@@ -82,4 +82,4 @@ machines: [{ id: pump-1, class: pump, nameplate: { powerKw: 37, mounting: rigid 
   // Vouched for, only the time is too little.
   const vouched = await smEdge([...args, '--vouch', '--hours', '99']);
   expect(vouched).toMatchObject({ code: 1, stdout: expect.stringContaining('TRAINING_TOO_FEW') });
-}, 180_000);
+});

@@ -9,7 +9,7 @@ import { writeHealthySet } from '../support/healthy-set.js';
 let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'sm-edge-train-'));
-}, 180_000);
+});
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 it('sm-edge train learns a model that models verify lets in, and never replaces a version', async () => {
@@ -36,4 +36,4 @@ it('sm-edge train learns a model that models verify lets in, and never replaces 
     code: 1,
     stderr: expect.stringContaining('Name one with --point: pump.de.acceleration'),
   });
-}, 180_000);
+});

@@ -60,4 +60,4 @@ it('an alarm on a feature keeps the raw signal of all waveforms of the machine, 
   expect(told).not.toContain(DRIVE_END);
   const { code, err } = await sm('captures', 'take', 'pump-9.*', '--url', url);
   expect([code, err]).toEqual([1, expect.stringContaining('no waveform that is being analysed')]);
-}, 60_000);
+});

@@ -86,4 +86,4 @@ it('one id leads from a fault to its window, its signal, its alarm, what people 
   expect(sent.filter((event) => event.correlationId === correlationId).map(({ id }) => id)).toEqual(
     events.map(({ id }) => id),
   );
-}, 90_000);
+});

@@ -50,8 +50,8 @@ describe.skipIf(!canMount())('a gateway whose disk is read-only', () => {
     rmSync(to, { recursive: true });
     expect(disk.remount('rw')).toBe(true);
     await vi.waitFor(async () => expect((await post(3)).statusCode).toBe(201), {
-      timeout: 30_000,
+      timeout: 60_000,
       interval: 200,
     });
-  }, 60_000);
+  });
 });

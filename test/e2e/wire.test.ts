@@ -84,5 +84,5 @@ sources:
     } finally {
       await store.close();
     }
-  }, 180_000);
+  });
 });

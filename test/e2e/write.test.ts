@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { ModbusServer } from '#sm/simulator/modbus/server.js';
-import { Daemon, smEdge } from '../support/daemon.js';
+import { Daemon, eventually, smEdge } from '../support/daemon.js';
 
 const open: { stop(): Promise<void> }[] = [];
 afterEach(async () => {
@@ -22,7 +22,7 @@ describe('sm-edge write', () => {
     const daemon = await Daemon.create(`sources:
   - id: drive
     type: modbus
-    connection: { transport: tcp, host: 127.0.0.1, port: ${port} }
+    connection: { transport: tcp, host: 127.0.0.1, port: ${port}, timeout: 30s }
     units:
       - unitId: 1
         points:
@@ -36,7 +36,8 @@ describe('sm-edge write', () => {
     const done = await write('fan-1.speed.setpoint', '900', '--by', 'M. Keller', '--note', 'trial run');
     expect(done).toMatchObject({ code: 0, stdout: 'fan-1.speed.setpoint: 900 rpm, read back, was 1480\n' });
     expect(registers).toEqual([900, 0]);
-    expect(daemon.log).toContain('M. Keller set fan-1.speed.setpoint to 900 rpm (it was 1480)');
+    const logged = 'M. Keller set fan-1.speed.setpoint to 900 rpm (it was 1480)';
+    await eventually('it is logged', () => daemon.log.includes(logged) || undefined);
 
     const refused = [write('fan-1.speed.setpoint', '9000', '--by', 'M. Keller'), write('fan-1.mode', 'fast')];
     expect(await refused[1]).toMatchObject({ code: 2 });

@@ -24,7 +24,7 @@ let timeMs: number;
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'sm-edge-thresholds-'));
-  scorer = new Scorer({ clock: systemClock, metrics: new Metrics(), timeoutMs: 10_000 });
+  scorer = new Scorer({ clock: systemClock, metrics: new Metrics(), timeoutMs: 60_000 });
   said = [];
   timeMs = 0;
 });

@@ -11,7 +11,7 @@ import { type Plant, startPlant } from '#sm/simulator/plant.js';
 import { SerialDeviceServer } from '#sm/simulator/serial/device-server.js';
 import { createSource, sourceConfigSchema } from '#sm/sources/index.js';
 import { TestSink, until } from '../sources/mqtt/support.js';
-import { freePort } from '../support/mosquitto.js';
+import { freePort } from '../support/free-port.js';
 
 let plant: Plant | undefined;
 const open: { stop(): Promise<void> }[] = [];

@@ -13,7 +13,8 @@ import { mqttPart } from '#sm/sources/mqtt/index.js';
 import type { Source, SourcePart } from '#sm/sources/part.js';
 import { serialPart } from '#sm/sources/serial/index.js';
 import { sparkplugPart } from '#sm/sources/sparkplug/index.js';
-import { freePort, hasMosquitto, Mosquitto } from '../support/mosquitto.js';
+import { freePort } from '../support/free-port.js';
+import { hasMosquitto, Mosquitto } from '../support/mosquitto.js';
 import { publisher } from './mqtt/support.js';
 import { EdgeNode } from './sparkplug/edge-node.js';
 

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import path from 'node:path';
-import { freePort } from './mosquitto.js';
+import { freePort } from './free-port.js';
 import { requirePeer } from './require.js';
 
 /** Unpacked, not installed: the package would start a daemon that sets this machine's clock. */

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { freePort } from './mosquitto.js';
+import { freePort } from './free-port.js';
 
 const PROGRAM = resolve(import.meta.dirname, '../../bin/sm-edge.js');
 /** For what a process of the lowest priority does: others may leave it next to nothing of the cores. */

@@ -1,4 +1,5 @@
 import { gaussian, seededRandom } from '#sm/base/random.js';
+import { eventually } from './daemon.js';
 import type { startGateway } from './gateway.js';
 
 type Started = Awaited<ReturnType<typeof startGateway>>;
@@ -15,6 +16,8 @@ export class PostedMachine {
   knocksHz = 0;
   timeMs: number;
   readonly #random = seededRandom(5);
+  /** Blocks that each gateway was sent: one that was started anew has no signal yet. */
+  readonly #blocks = new WeakMap<Started, number>();
   #sequence = 0;
 
   constructor(point: string, startMs: number) {
@@ -22,7 +25,7 @@ export class PostedMachine {
     this.timeMs = startMs;
   }
 
-  /** Posts so many seconds; resolves once they are analysed, as far as the gateway keeps up. */
+  /** Posts so many seconds; resolves once they are analysed. */
   async run(gateway: Started, seconds: number): Promise<void> {
     for (let second = 0; second < seconds; second++) {
       const before = await windowsOf(gateway);
@@ -32,9 +35,13 @@ export class PostedMachine {
         payload: { waveforms: [this.#block()] },
       });
       if (answer.statusCode !== 201) throw new Error(answer.body);
-      // A window may be left out where the machine that runs the test is busy: not waited for beyond this.
-      for (let i = 0; i < 200 && (await windowsOf(gateway)) === before && this.#sequence > 1; i++)
-        await new Promise((done) => setTimeout(done, 5));
+      // A window is as long as two blocks, half of it that of the one before: the first block makes none.
+      const blocks = (this.#blocks.get(gateway) ?? 0) + 1;
+      this.#blocks.set(gateway, blocks);
+      if (blocks > 1)
+        await eventually('the window is analysed', async () =>
+          (await windowsOf(gateway)) > before ? true : undefined,
+        );
     }
   }
 
@@ -61,7 +68,9 @@ export class PostedMachine {
   }
 }
 
+/** Windows that have been taken from the signal, analysed or not. */
 async function windowsOf({ gateway }: Started): Promise<number> {
   const text = await gateway.metrics.registry.metrics();
-  return Number(/^sm_edge_pipeline_windows_total (\d+)/m.exec(text)?.[1] ?? 0);
+  const counts = text.matchAll(/^sm_edge_pipeline_windows(?:_skipped|_failed)?_total(?:{.*})? (\d+)/gm);
+  return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
 }

@@ -6,13 +6,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { request } from 'undici';
-import { freePort } from './mosquitto.js';
+import { freePort } from './free-port.js';
 import { requirePython, venvPython } from './venv.js';
 
 /** Is a real MLflow server here? Skips or fails by `requirePeer`. */
 export const requireMlflow = (): boolean => requirePython('mlflow', 'flask_wtf');
 
-const START_TIMEOUT_MS = 90_000;
+const START_TIMEOUT_MS = 180_000;
 
 export interface MlflowServerOptions {
   /** Turns basic authentication on, with this administrator. */

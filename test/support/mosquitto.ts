@@ -1,22 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from './free-port.js';
 import { findProgram, onPath, requirePeer } from './require.js';
 
 /** For `describe.skipIf`: whether the tests can have a mosquitto. */
 export const hasMosquitto = (): boolean =>
   requirePeer('mosquitto', onPath('mosquitto'), 'scripts/test-servers.sh');
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 async function answers(port: number, deadlineMs: number): Promise<void> {
   for (const endMs = performance.now() + deadlineMs; ; ) {
@@ -90,7 +82,7 @@ export class Mosquitto {
     });
     this.#process = child;
     try {
-      await answers(this.port, 10_000);
+      await answers(this.port, 30_000);
     } catch (error) {
       throw new Error(`${(error as Error).message}: ${complaint}`);
     }

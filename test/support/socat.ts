@@ -35,9 +35,9 @@ export class PseudoSerialPort {
       { stdio: 'ignore' },
     );
     this.#process = child;
-    const deadline = performance.now() + 10_000;
+    const deadline = performance.now() + 30_000;
     while (!existsSync(this.path)) {
-      if (performance.now() > deadline) throw new Error('socat made no port within 10 s');
+      if (performance.now() > deadline) throw new Error('socat made no port within 30 s');
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }
@@ -78,9 +78,9 @@ export class PtyPair {
 
   static async open(): Promise<PtyPair> {
     const pair = new PtyPair(await mkdtemp(path.join(tmpdir(), 'sm-edge-pty-')));
-    const deadline = performance.now() + 10_000;
+    const deadline = performance.now() + 30_000;
     while (!existsSync(pair.a) || !existsSync(pair.b)) {
-      if (performance.now() > deadline) throw new Error('socat made no ports within 10 s');
+      if (performance.now() > deadline) throw new Error('socat made no ports within 30 s');
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     return pair;

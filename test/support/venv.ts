@@ -44,7 +44,7 @@ export async function runPython(
   const { stdout } = await promisify(execFile)(options.python ?? venvPython, args, {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     env: { ...process.env, ...options.env },
-    timeout: options.timeoutMs ?? 60_000,
+    timeout: options.timeoutMs ?? 180_000,
     maxBuffer: 64 * 2 ** 20,
   });
   return stdout;

@@ -2,11 +2,11 @@ import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https';
-import { createServer, type Server } from 'node:net';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { freePort } from '../support/free-port.js';
 import { MlflowServer, requireMlflow } from '../support/mlflow.js';
 import { onPath, requirePeer } from '../support/require.js';
 import { runPython } from '../support/venv.js';
@@ -33,13 +33,13 @@ async function attempt(config: Record<string, unknown>) {
   return sync;
 }
 
-describe.skipIf(!requireMlflow())('a real MLflow with basic authentication', { timeout: 120_000 }, () => {
+describe.skipIf(!requireMlflow())('a real MLflow with basic authentication', () => {
   const admin = { username: 'admin', password: 'a long password of a test' };
   let server: MlflowServer;
 
   beforeAll(async () => {
     server = await MlflowServer.start({ admin });
-  }, 120_000);
+  });
   afterAll(() => server?.remove());
 
   it('lets in who knows the password', async () => {
@@ -100,39 +100,31 @@ describe.skipIf(!requireMlflow())('a real MLflow with basic authentication', { t
 });
 
 describe('what comes back from a network', () => {
-  let peer: Server;
   let proxy: TroubledProxy;
 
   beforeEach(async () => {
-    peer = createServer();
     proxy = await TroubledProxy.start(9);
   });
-  afterEach(async () => {
-    await proxy.stop();
-    if (peer.listening) {
-      peer.close();
-      await once(peer, 'close');
-    }
-  });
+  afterEach(() => proxy.stop());
 
   const answers = (fate: Fate) => {
     proxy.fate = () => fate;
-    return attempt({ trackingUri: proxy.uri, requestTimeout: '300ms' });
+    return attempt({ trackingUri: proxy.uri, requestTimeout: fate === 'hang' ? '300ms' : '30s' });
   };
 
-  it.each([
-    ['hang' as const, 'did not finish GET api/2.0/mlflow/experiments/get-by-name within 300 ms'],
-    [{ status: 500, body: '{"error_code":"INTERNAL_ERROR","message":"boom"}' }, '500: boom'],
-    [{ status: 302, headers: { location: 'https://login.example/' } }, 'redirects to'],
-    [{ status: 404, body: '<html>nothing here</html>' }, 'is there an MLflow server'],
+  it.each<[string, Fate]>([
+    ['did not finish GET api/2.0/mlflow/experiments/get-by-name within 300 ms', 'hang'],
+    ['500: boom', { status: 500, body: '{"error_code":"INTERNAL_ERROR","message":"boom"}' }],
+    ['redirects to', { status: 302, headers: { location: 'https://login.example/' } }],
+    ['is there an MLflow server', { status: 404, body: '<html>nothing here</html>' }],
     [
-      { status: 403, body: 'Invalid Host header - possible DNS rebinding attack detected' },
       '--allowed-hosts',
+      { status: 403, body: 'Invalid Host header - possible DNS rebinding attack detected' },
     ],
-    [{ status: 200, body: '<html>please log in</html>' }, 'it is not JSON'],
-    [{ status: 200, body: '{"experiment":{"experiment_id":7}}' }, 'experiment.experiment_id'],
-    [{ status: 200, body: `"${'x'.repeat(5 * 2 ** 20)}"` }, 'is longer than'],
-  ])('%j is told apart', async (fate, words) => {
+    ['it is not JSON', { status: 200, body: '<html>please log in</html>' }],
+    ['experiment.experiment_id', { status: 200, body: '{"experiment":{"experiment_id":7}}' }],
+    ['is longer than', { status: 200, body: `"${'x'.repeat(5 * 2 ** 20)}"` }],
+  ])('is told apart: %s', async (words, fate) => {
     const sync = await answers(fate);
     expect(sync.status.state).toBe('degraded');
     expect(sync.status.reason).toContain(words);
@@ -140,12 +132,7 @@ describe('what comes back from a network', () => {
   });
 
   it('nobody listens', async () => {
-    peer.listen(0, '127.0.0.1');
-    await once(peer, 'listening');
-    const { port } = peer.address() as { port: number };
-    peer.close();
-    await once(peer, 'close');
-    const sync = await attempt({ trackingUri: `http://127.0.0.1:${port}` });
+    const sync = await attempt({ trackingUri: `http://127.0.0.1:${await freePort()}` });
     expect(sync.status.reason).toContain('ECONNREFUSED');
   });
 

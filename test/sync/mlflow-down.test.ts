@@ -17,7 +17,7 @@ const PATIENCE = { timeout: 60_000, interval: 50 };
 const REGISTER = fileURLToPath(new URL('support/register_model.py', import.meta.url));
 const FOR = { class: 'pump', quantity: 'acceleration' };
 
-describe.skipIf(!requireMlflow())('models come down from a real MLflow', { timeout: 120_000 }, () => {
+describe.skipIf(!requireMlflow())('models come down from a real MLflow', () => {
   let server: MlflowServer;
   let gateway: TestGateway;
   let proxy: TroubledProxy;
@@ -26,7 +26,7 @@ describe.skipIf(!requireMlflow())('models come down from a real MLflow', { timeo
 
   beforeAll(async () => {
     server = await MlflowServer.start();
-  }, 120_000);
+  });
   afterAll(() => server?.remove());
   beforeEach(async () => {
     gateway = await TestGateway.create();
@@ -79,7 +79,7 @@ describe.skipIf(!requireMlflow())('models come down from a real MLflow', { timeo
     const blocks = [...page.matchAll(/```python\n(.*?)```/gs)].map(([, code]) => code);
     expect(blocks).toHaveLength(2);
     const env = { MLFLOW_TRACKING_URI: server.uri, MLFLOW_DISABLE_TELEMETRY: 'true', DO_NOT_TRACK: 'true' };
-    await runPython(['-c', blocks.join('\n')], { cwd: gateway.folder, env, timeoutMs: 90_000 });
+    await runPython(['-c', blocks.join('\n')], { cwd: gateway.folder, env });
     await follow('pump-vibration').start();
     await settled(1);
     expect(gateway.outcomes[0]).toMatchObject({
@@ -242,7 +242,7 @@ describe.skipIf(!requireMlflow())('models come down from a real MLflow', { timeo
     await sync.start();
     await vi.waitFor(() => expect(sync.status.models).toMatchObject([{ state: 'unavailable' }]), PATIENCE);
     expect(sync.status.models[0]!.reason).toContain('not yet');
-    expect(sync.status.state).toBe('good');
+    await vi.waitFor(() => expect(sync.status.state).toBe('good'), PATIENCE);
     await register('not yet', sound('1'));
     await settled(1);
     expect(sync.status.models).toMatchObject([{ state: 'active' }]);

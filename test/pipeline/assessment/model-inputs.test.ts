@@ -22,7 +22,7 @@ let reasons: string[];
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'sm-edge-inputs-'));
-  scorer = new Scorer({ clock: systemClock, metrics: new Metrics(), timeoutMs: 10_000 });
+  scorer = new Scorer({ clock: systemClock, metrics: new Metrics(), timeoutMs: 60_000 });
   reasons = [];
 });
 

@@ -42,7 +42,7 @@ describe('models in use', () => {
 
   /** The parts as after a start of the gateway. */
   const assemble = async (followed: readonly FollowedAlias[]) => {
-    scorer = new Scorer({ clock: systemClock, metrics: new Metrics() });
+    scorer = new Scorer({ clock: systemClock, metrics: new Metrics(), timeoutMs: 60_000 });
     const faults = new ModelFaults({ clock: systemClock, logger: silentLogger, metrics: new Metrics() });
     assessor = new Assessor(scorer, CONFIG, catalogueOf((await modelStore.list()).models));
     models = new ModelsInUse(modelStore, scorer, assessor, CONFIG, store, faults);

@@ -45,7 +45,7 @@ describe('versions that were learned here', () => {
     modelStore = new ModelStore({ bundledDir, localDir, quarantine: quarantine(systemClock), metrics });
     await modelStore.open();
     for (let version = 1; version <= 12; version++) await write(NAME, String(version));
-    scorer = new Scorer({ clock: systemClock, metrics });
+    scorer = new Scorer({ clock: systemClock, metrics, timeoutMs: 60_000 });
     const config = modelsConfigSchema.parse({
       default: 'none',
       points: { 'fan.de.acceleration': `${NAME}/4` },

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { freePort, hasMosquitto, Mosquitto } from '../../support/mosquitto.js';
+import { freePort } from '../../support/free-port.js';
+import { hasMosquitto, Mosquitto } from '../../support/mosquitto.js';
 import { onPath, requirePeer } from '../../support/require.js';
 import { isGood, publisher, startSource, until } from './support.js';
 
