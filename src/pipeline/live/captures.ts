@@ -73,7 +73,8 @@ export const CAPTURE_PREFIX = 'capture:';
 export class Captures {
   readonly #deps: CapturesDeps;
   readonly #running = new Map<string, Running>();
-  readonly #slots = new Map<string, number>();
+  /** The slot that the newest record of a point has, or is to have. */
+  readonly #slots = new Map<string, Promise<number>>();
   readonly #count;
 
   constructor(deps: CapturesDeps) {
@@ -194,20 +195,24 @@ export class Captures {
     }
   }
 
-  /** The slot that the next record takes: that of the oldest when all are used. */
-  async #slotOf(point: string): Promise<number> {
-    let slot = this.#slots.get(point);
-    if (slot === undefined) {
-      const documents = await this.#deps.store.documents(`${CAPTURE_PREFIX}${point}:`);
-      const newest = documents
-        .map(([key, document]) => ({
-          slot: Number(key.slice(key.lastIndexOf(':') + 1)),
-          timeMs: (document as CaptureRecord).triggerTimeMs,
-        }))
-        .sort((a, b) => b.timeMs - a.timeMs)[0];
-      slot = newest === undefined ? 0 : (newest.slot + 1) % SLOTS;
-    }
-    this.#slots.set(point, (slot + 1) % SLOTS);
+  /** The slot that the next record takes: that of the oldest when all are used. Two at a time get two. */
+  #slotOf(point: string): Promise<number> {
+    const last = this.#slots.get(point) ?? this.#newestSlot(point);
+    const slot = last.then((used) => (used + 1) % SLOTS);
+    this.#slots.set(point, slot);
+    slot.catch(() => this.#slots.delete(point));
     return slot;
+  }
+
+  /** The slot of the newest record that is stored; -1 where there is none. */
+  async #newestSlot(point: string): Promise<number> {
+    const documents = await this.#deps.store.documents(`${CAPTURE_PREFIX}${point}:`);
+    const [newest] = documents
+      .map(([key, document]) => ({
+        slot: Number(key.slice(key.lastIndexOf(':') + 1)),
+        timeMs: (document as CaptureRecord).triggerTimeMs,
+      }))
+      .sort((a, b) => b.timeMs - a.timeMs);
+    return newest?.slot ?? -1;
   }
 }

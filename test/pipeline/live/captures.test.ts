@@ -124,6 +124,15 @@ describe('captures', () => {
     expect(records[31]!.causes[0]!.eventId).toBe('event-8');
   });
 
+  it('keeps all of several that are stored at the same time', async () => {
+    const { channel, push } = feed();
+    push(2000);
+    const all = captures(5, 0);
+    await Promise.all([1, 2, 3].map((n) => all.begin(channel, cause(n), false)));
+    const kept = (await all.list()).map(({ causes }) => causes[0]!.eventId);
+    expect(kept.sort()).toEqual(['event-1', 'event-2', 'event-3']);
+  });
+
   it('refuses more than the memory for captures holds', async () => {
     const { channel, push } = feed();
     push(2000);
