@@ -17,7 +17,7 @@ let dir: string;
 let store: ModelStore;
 let metrics: Metrics;
 
-function storeWith(timeoutMs?: number): ModelStore {
+function storeWith(timeoutMs = 200_000): ModelStore {
   return new ModelStore({
     bundledDir: join(dir, 'bundled'),
     localDir: join(dir, 'local'),

@@ -2,7 +2,6 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '#sm/base/clock.js';
 import { Metrics } from '#sm/base/metrics.js';
 import { seededRandom } from '#sm/base/random.js';
 import { defaultBlockLength } from '#sm/features/block-length.js';
@@ -17,20 +16,21 @@ import { BUILTIN_MODEL } from '#sm/scoring/selection.js';
 import { trainBundledModel } from '#sm/scoring/training/bundled-model.js';
 import { healthyFeatures } from '#sm/scoring/training/feature-table.js';
 import { openRecordingSet } from '#sm/signals/recording-set.js';
+import { patientClock } from '../support/clocks.js';
 import { realRecordings } from '../support/data.js';
 import { requirePython, runPython } from '../support/venv.js';
 
 let dir: string;
 let store: ModelStore;
 let model: StoredModel;
-const scorer = new Scorer({ clock: systemClock, metrics: new Metrics() });
+const scorer = new Scorer({ clock: patientClock, metrics: new Metrics() });
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'sm-edge-bundled-'));
   store = new ModelStore({
     bundledDir: BUNDLED_MODELS_DIR,
     localDir: join(dir, 'models'),
-    quarantine: quarantine(systemClock),
+    quarantine: quarantine(patientClock),
     metrics: new Metrics(),
   });
   model = await store.resolve(BUILTIN_MODEL);
@@ -52,7 +52,7 @@ describe('the bundled model', () => {
     expect(models.map(({ key }) => key)).toEqual(['milling-failure/1', 'vibration-anomaly/1']);
     for (const bundled of models) {
       expect(bundled.origin).toBe('bundled');
-      await quarantine(systemClock)(bundled.path, bundled.manifest);
+      await quarantine(patientClock)(bundled.path, bundled.manifest);
       const card = await readFile(join(dirname(bundled.path), 'CARD.md'), 'utf8');
       expect(card).toContain(bundled.manifest.file.sha256);
     }

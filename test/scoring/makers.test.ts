@@ -135,7 +135,7 @@ describe.skipIf(!ready)('models of the usual makers', () => {
   beforeAll(async () => {
     bench = await modelBench('makers');
     ({ dir: folder, store, scorer } = bench);
-    told = JSON.parse(await runPython(['-c', SCRIPT], { cwd: folder, timeoutMs: 120_000 }));
+    told = JSON.parse(await runPython(['-c', SCRIPT], { cwd: folder }));
   });
 
   afterAll(async () => {

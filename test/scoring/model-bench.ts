@@ -18,7 +18,7 @@ export interface ModelBench {
 /** @param name goes into the name of the folder */
 export async function modelBench(
   name: string,
-  by: Quarantine = quarantine(systemClock),
+  by: Quarantine = quarantine(systemClock, 200_000),
 ): Promise<ModelBench> {
   const dir = await mkdtemp(join(tmpdir(), `sm-edge-${name}-`));
   const metrics = new Metrics();
@@ -29,7 +29,7 @@ export async function modelBench(
     metrics,
   });
   await store.open();
-  const scorer = new Scorer({ clock: systemClock, metrics, timeoutMs: 30_000 });
+  const scorer = new Scorer({ clock: systemClock, metrics, timeoutMs: 200_000 });
   return {
     dir,
     store,

@@ -23,7 +23,7 @@ describe.skipIf(!requirePython('onnx', 'onnxruntime', 'skl2onnx', 'sklearn', 'li
       bench = await modelBench('model-kinds');
       ({ dir, store, scorer } = bench);
       const blocks = [...(await readFile(PAGE, 'utf8')).matchAll(/```python\n(.*?)```/gs)];
-      await runPython(['-c', blocks.map(([, code]) => code).join('\n')], { cwd: dir, timeoutMs: 120_000 });
+      await runPython(['-c', blocks.map(([, code]) => code).join('\n')], { cwd: dir });
     });
 
     afterAll(async () => {
