@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { modbusPart } from '#sm/sources/modbus/index.js';
+import { freePort } from '../../support/free-port.js';
 import { ModbusPeer, requireLibmodbus } from '../../support/modbus-peers.js';
 import { soakCount, soakResult, soakTimeoutMs } from '../../support/soak.js';
 import { hasSocat, PtyPair } from '../../support/socat.js';
@@ -130,7 +131,7 @@ describe.skipIf(!libmodbus)('a link to libmodbus', () => {
   it(
     'has every point fresh within two polls after the server was restarted',
     async () => {
-      const first = await ModbusPeer.libmodbusTcp();
+      const first = await ModbusPeer.libmodbusTcp(await freePort());
       const { port } = first;
       let { peer } = first;
       keep(peer);

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { ModbusServer, type RegisterProvider } from '#sm/simulator/modbus/server.js';
 import { modbusPart } from '#sm/sources/modbus/index.js';
+import { freePort } from '../../support/free-port.js';
 import { isState, type Running, run, until } from '../support.js';
 
 const open: { stop(): Promise<void> }[] = [];
@@ -174,7 +175,7 @@ describe('Modbus TCP against the simulator', () => {
 
   it('comes back when the server does', async () => {
     const provider: RegisterProvider = { read: () => [1] };
-    const { port, server } = await serve(provider);
+    const { port, server } = await serve(provider, await freePort());
     const running = await read(port, [
       { unitId: 1, interval: '20ms', points: [{ point: 'm.a', register: 'holding', address: 0 }] },
     ]);
