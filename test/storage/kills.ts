@@ -142,7 +142,7 @@ export class KilledWriter {
   /** Lets the last events be delivered, looks at everything once more, and sums up. */
   async finish(): Promise<KillTotals> {
     await this.start('idle');
-    await eventually('all events are delivered', () => this.#isAllDelivered() || undefined, 60_000).catch(
+    await eventually('all events are delivered', () => this.#isAllDelivered() || undefined).catch(
       () => undefined,
     );
     await this.kill();

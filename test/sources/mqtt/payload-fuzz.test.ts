@@ -9,6 +9,7 @@ import { MqttMetrics } from '#sm/sources/mqtt/mqtt-metrics.js';
 import { SparkplugHost } from '#sm/sources/sparkplug/host.js';
 import { PointRules } from '#sm/sources/sparkplug/point-rules.js';
 import { sparkplugTopic } from '#sm/sources/sparkplug/topic.js';
+import { collectGarbage } from '../../support/garbage.js';
 import { soakCount, soakResult, soakTimeoutMs } from '../../support/soak.js';
 import { encode } from '../sparkplug/edge-node.js';
 
@@ -272,7 +273,7 @@ describe('mutated payloads', () => {
 
       const warm = Math.min(COUNT / 4, 50_000);
       for (let i = 0; i < warm; i++) one(i);
-      globalThis.gc?.();
+      await collectGarbage();
       const beforeBytes = memoryBytes();
       const startMs = performance.now();
       for (let i = warm; i < COUNT; i++) {
@@ -280,8 +281,7 @@ describe('mutated payloads', () => {
         // The finalisers of buffers run between turns only.
         if (i % 2000 === 0) await new Promise((resolve) => setImmediate(resolve));
       }
-      globalThis.gc?.();
-      await new Promise((resolve) => setImmediate(resolve));
+      await collectGarbage();
       const grownBytes = memoryBytes() - beforeBytes;
       // Half of the mutations leave something that can be read: both ways were taken many times.
       expect(tally.used).toBeGreaterThan(COUNT / 5);

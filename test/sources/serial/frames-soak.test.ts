@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { type Random, seededRandom } from '#sm/base/random.js';
 import { createDeframer, framingSchema } from '#sm/sources/serial/framing/index.js';
+import { collectGarbage } from '../../support/garbage.js';
 import { soakCount, soakResult, soakTimeoutMs } from '../../support/soak.js';
 
 // Mutated frames on a line. The short run is a test; `npm run soak -- serial-frames` is the long one. What is sent is
@@ -93,7 +94,7 @@ function mutate(random: Random, frame: readonly number[]): number[] {
 
 it(
   'takes what is whole out of mutated frames, and nothing else',
-  () => {
+  async () => {
     const random = seededRandom(20_261_121);
     const lines = KINDS.map(({ config, encode }) => ({
       encode,
@@ -107,6 +108,7 @@ it(
       missed: 0,
       wholeRun: 0,
     }));
+    await collectGarbage();
     const heapBefore = process.memoryUsage().heapUsed;
     const startMs = performance.now();
     for (let i = 0; i < COUNT; i++) {
@@ -146,6 +148,7 @@ it(
       garbageBytes: deframer.garbageBytes,
       faults: { ...deframer.faults },
     }));
+    await collectGarbage();
     const grownMb = (process.memoryUsage().heapUsed - heapBefore) / 2 ** 20;
     soakResult({
       soak: 'serial-frames',
