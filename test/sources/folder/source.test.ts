@@ -93,7 +93,7 @@ describe('a folder of files', () => {
     expect(readings).toContainEqual(['fan-2.current', 12.5, 'good']);
     expect(readdirSync(folder).sort()).toEqual(['done', 'notes.txt']);
     expect(await one.counter('sm_edge_folder_files_total', { outcome: 'stored' })).toBe(3);
-    expect(one.source.status.state).toBe('good');
+    await isState(one.source, 'good');
   });
 
   it('leaves a file alone while it grows', async () => {
