@@ -96,10 +96,16 @@ function parseManifest(text: string, folder: string): RecordingSetManifest {
   const parsed = recordingSetSchema.safeParse(json);
   if (!parsed.success) throw invalid(z.prettifyError(parsed.error));
   const { bearings, recordings, tables } = parsed.data;
-  const files = [...recordings, ...tables].map(({ file }) => normalize(file));
-  const twice = repeated(files);
+  const twice = repeated(recordings.map(({ file }) => normalize(file)));
   if (twice !== undefined)
     throw invalid(`${twice} is named twice: each copy would be judged by the other one`);
+  // One file may hold the columns of several machines, a table each.
+  const columns = tables.flatMap(({ file, points }) =>
+    [...new Set(points.map(({ point }) => point))].map((point) => `the point ${point} of ${normalize(file)}`),
+  );
+  const pointTwice = repeated(columns);
+  if (pointTwice !== undefined)
+    throw invalid(`${pointTwice} is named twice: each copy would be judged by the other one`);
   for (const { file, points } of tables) {
     const same = repeated(points.map(({ point }) => point));
     if (same !== undefined) throw invalid(`two columns of ${file} are the point ${same}`);

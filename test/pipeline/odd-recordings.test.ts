@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -46,7 +46,7 @@ const POINTS = [{ column: 'p', point: 'pump.pressure' }];
 const LABEL = { column: 'fault', anomalous: 1 };
 
 function writeTable(
-  rows: readonly Row[],
+  rows: readonly (readonly string[])[],
   more: object = {},
   header = 'time;p;fault',
   encoding?: 'utf16le',
@@ -237,6 +237,20 @@ describe('recordings that are not as they should be', () => {
     await expect(learned()).rejects.toThrow('the set has no recording, only tables');
     writeManifest({ recordings: [...recordings, recordings[0]] });
     await expect(learned()).rejects.toThrow('0.wav is named twice');
+  });
+
+  it('a table with the columns of two machines is two tables, but not the same one twice', async () => {
+    const rows = pressureRows().map((row) => [...row, row[1]]);
+    writeTable(rows, {}, 'time;p;fault;q');
+    const manifest = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'));
+    const [table] = manifest.tables;
+    const other = { ...table, points: [{ ...table.points[0], column: 'q', point: 'fan.pressure' }] };
+    writeManifest({ tables: [table, other] });
+    const { perRecording, detections } = await evaluated();
+    expect(perRecording).toHaveLength(2);
+    expect(new Set(detections.map((of) => of.channel))).toEqual(new Set(['pump.pressure', 'fan.pressure']));
+    writeManifest({ tables: [table, table] });
+    await expect(evaluated()).rejects.toThrow('the point pump.pressure of t.csv is named twice');
   });
 
   it('a score that is no number does not stop the count', () => {

@@ -33,6 +33,8 @@ export interface SeriesVerdict {
   readonly learned: ReadonlyMap<string, number>;
   /** Channels that have a say in no state. */
   readonly silent: readonly string[];
+  /** Channels that are judged by gross changes only, in some state. */
+  readonly drifting: readonly string[];
   readonly detections: readonly Detection[];
 }
 
@@ -81,6 +83,9 @@ export function judgeSeries(
     learned: series.states === undefined ? new Map() : counts,
     silent: series.channels.flatMap(({ name }) =>
       [...charts.values()].some((chart) => chart.judged.includes(name)) ? [] : [name],
+    ),
+    drifting: series.channels.flatMap(({ name }) =>
+      [...charts.values()].some((chart) => chart.drifting.includes(name)) ? [name] : [],
     ),
     detections: detections.map((open) => detectionOf(series, open)),
   };

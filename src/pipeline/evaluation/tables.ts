@@ -4,7 +4,7 @@ import type { RecordingSet, TableEntry } from '../../signals/recording-set.js';
 import type { StateSpan, StateStory } from '../recordings/recorded-states.js';
 import { type FitRule, rowsToFit } from './fit-rule.js';
 import type { EvaluationPart, JudgedInState, Windows } from './result.js';
-import { channelKindOf, judgeSeries, type LearnedRows, type Series } from './series.js';
+import { channelKindOf, judgeSeries, type LearnedRows, type Series, type SeriesVerdict } from './series.js';
 
 /** A table, and what is asked of its operating states. */
 export interface TableSeries {
@@ -126,13 +126,7 @@ export function evaluateTable(
     judged,
     detections,
     learned: verdict.learned,
-    ...(verdict.silent.length === 0
-      ? {}
-      : {
-          notes: [
-            `${file}: no say had ${verdict.silent.join(', ')} (too few values, or still drifting in what was learned)`,
-          ],
-        }),
+    notes: notesOf(file, verdict),
     perRecording: [
       isJudged
         ? { ...base, score, anomalous: score > 1 }
@@ -174,4 +168,15 @@ function unjudgedText(learned: ReadonlyMap<string, number>, hasStates: boolean):
   if (learned.size === 0) return 'no row to learn from in a steady operating state';
   const known = [...learned].map(([state, rows]) => `${state} ${rows}`).join(', ');
   return `no row in a state that was learned (rows to learn from: ${known}; at least ${LEAST_VALUES} are needed)`;
+}
+
+function notesOf(file: string, { silent, drifting }: SeriesVerdict): string[] {
+  return [
+    ...(silent.length === 0 ? [] : [`${file}: no say had ${silent.join(', ')} (too few values)`]),
+    ...(drifting.length === 0
+      ? []
+      : [
+          `${file}: only gross changes of ${drifting.join(', ')} count, which still drifted in what was learned`,
+        ]),
+  ];
 }

@@ -9,8 +9,9 @@ import { studentQuantile } from './student-t.js';
  * Readings of a process are not independent, and few of them were seen, so its limits come from what n values of such a
  * memory can tell: with an autocorrelation time t, the mean of w values lies from the mean of the n learned ones with the
  * standard deviation s·sqrt(t/w + t/n), and by Student's t with n/t - 1 degrees of freedom. A channel whose memory is
- * as long as what was seen of it (a tank that warms up) cannot be judged and drops out by itself. No label and
- * nothing after the healthy beginning has a say in any of it.
+ * as long as what was seen of it (a tank that warms up) has no level of its own: it is compared with its recent past,
+ * and only a move of several times all that it did while it was learned counts. No label and nothing after the healthy
+ * beginning has a say in any of it.
  */
 export interface ChartChannel {
   readonly name: string;
@@ -24,7 +25,7 @@ export type ChannelKind = 'amplitude' | 'power' | 'value';
 export interface ChartOptions {
   /** Chance of a value beyond the limits of a healthy channel, both sides together. */
   readonly falseAlarmProbability: number;
-  /** Fewer independent values than this, and a channel is not judged. */
+  /** Fewer independent values than this, and a channel drifts. */
   readonly minimumIndependent: number;
   /** Whether the base follows slow drift of healthy conditions. */
   readonly adapt: boolean;
@@ -36,14 +37,21 @@ export const CHART_OPTIONS: ChartOptions = {
   adapt: true,
 };
 
-/** Values of the averaging window at least, and in autocorrelation times. */
-const LEAST_WINDOW = 9;
+/**
+ * Values of the averaging window at least, and in autocorrelation times. Single values of a process are noisy (19 give a
+ * smoothing constant of 0.1); a level is an average over a block already.
+ */
+const LEAST_WINDOW = { amplitude: 9, power: 9, value: 19 } as const;
 const WINDOW_TIMES = 5;
 /** One wild value moves the average no further than so many standard deviations would, or than so many limits. */
 const CLIP = 4;
 const CLIP_LIMITS = 1.5;
+/** The average goes no further out than so many limits, so that it is back soon after the machine is. */
+const FARTHEST_AVERAGE = 2;
 /** The base follows healthy drift this far from where it was learned, in standard deviations, and no further. */
 const FARTHEST_DRIFT = 3;
+/** A channel that drifts is out of control that many times the range it was learned in from its recent past. */
+const DRIFT_RANGES = 3;
 const LEAST_DEGREES = 4;
 /** Half a decibel, as a natural logarithm of an amplitude, and of a power. */
 const LEAST_CHANGE = { amplitude: Math.LN10 / 40, power: Math.LN10 / 20, value: 0 } as const;
@@ -57,12 +65,15 @@ const MOST_CHANGE = {
   value: Number.POSITIVE_INFINITY,
 } as const;
 const SMALLEST = 1e-12;
+const MOST_SCORE = 1e6;
 
 const channelSchema = z.strictObject({
   name: z.string(),
   kind: z.enum(['amplitude', 'power', 'value']),
   log: z.boolean(),
   judged: z.boolean(),
+  /** Without a level of its own: the base is its recent past. */
+  drifts: z.boolean(),
   learned: z.number().int().positive(),
   mean: z.number(),
   deviation: z.number().nonnegative(),
@@ -70,11 +81,14 @@ const channelSchema = z.strictObject({
   /** Smoothing constant. */
   lambda: z.number().min(0).max(1),
   limit: z.number().positive(),
+  /** Of clipped values: it decides. */
   average: z.number(),
+  /** Of the values as they are: it tells how far out. */
+  level: z.number(),
   base: z.number(),
 });
 const chartSchema = z.strictObject({
-  format: z.literal('sm-edge-chart/1'),
+  format: z.literal('sm-edge-chart/2'),
   adapt: z.boolean(),
   channels: z.array(channelSchema).min(1).max(4096),
 });
@@ -111,15 +125,17 @@ export class ControlChart {
     columns: readonly ArrayLike<number>[],
     options: ChartOptions = CHART_OPTIONS,
   ): ControlChart {
-    const states = channels.map((channel, j) => fitChannel(channel, finiteOf(columns[j]!), options));
+    const values = channels.map((_, j) => finiteOf(columns[j]!));
+    const states = channels.map((channel, j) => fitChannel(channel, values[j]!, options));
     if (!states.some((state) => state.learned >= LEAST_VALUES))
       throw new SmEdgeError('CHART_TOO_FEW', `no channel has ${LEAST_VALUES} values to learn from`, {
         hint: 'Let the machine run longer in good health, or give a larger share of the rows with --fit first:ROWS.',
       });
-    if (!states.some(({ judged }) => judged)) {
-      // All have a long memory: the one with the shortest is better than none.
-      const best = states.reduce((a, b) => (b.memory / b.learned < a.memory / a.learned ? b : a));
-      best.judged = true;
+    if (!states.some(({ judged, drifts }) => judged && !drifts)) {
+      // All have a long memory: the one with the shortest has limits of its own all the same.
+      const shares = states.map(({ memory, learned }) => memory / learned);
+      const best = shares.indexOf(Math.min(...shares));
+      states[best] = fitChannel(channels[best]!, values[best]!, { ...options, minimumIndependent: 0 });
     }
     return new ControlChart(states, options.adapt);
   }
@@ -136,7 +152,7 @@ export class ControlChart {
 
   toJSON(): ChartState {
     return {
-      format: 'sm-edge-chart/1',
+      format: 'sm-edge-chart/2',
       adapt: this.#adapt,
       channels: this.#channels.map((channel) => ({ ...channel })),
     };
@@ -145,6 +161,11 @@ export class ControlChart {
   /** Channels that have a say. */
   get judged(): string[] {
     return this.#channels.filter(({ judged }) => judged).map(({ name }) => name);
+  }
+
+  /** Of these the ones that are compared with their recent past, since they drifted while they were learned. */
+  get drifting(): string[] {
+    return this.#channels.filter(({ drifts }) => drifts).map(({ name }) => name);
   }
 
   /** The next values, one per channel; NaN for one that is missing. `learn` is false while still in the healthy beginning. */
@@ -179,36 +200,66 @@ function fitChannel(channel: ChartChannel, values: Float64Array, options: ChartO
   const n = scaled.length;
   if (n < LEAST_VALUES)
     return {
-      ...{ name, kind, log: false, judged: false, learned: Math.max(1, n), mean: 0, deviation: 0 },
-      ...{ memory: Math.max(1, n), lambda: 1, limit: 1, average: 0, base: 0 },
+      ...{
+        name,
+        kind,
+        log: false,
+        judged: false,
+        drifts: false,
+        learned: Math.max(1, n),
+        mean: 0,
+        deviation: 0,
+      },
+      ...{ memory: Math.max(1, n), lambda: 1, limit: 1, average: 0, level: 0, base: 0 },
     };
   const { mean, standardDeviation } = momentsOf(scaled);
   const deviation = standardDeviation + SMALLEST;
   const memory = autocorrelationTime(scaled);
-  const window = Math.min(Math.max(LEAST_WINDOW, WINDOW_TIMES * memory), n / 2);
-  const spread = deviation * Math.sqrt(memory * (1 / window + 1 / n));
-  const degrees = Math.max(LEAST_DEGREES, n / memory - 1);
-  const statistical = spread * studentQuantile(options.falseAlarmProbability / 2, degrees);
-  const known = n / memory >= options.minimumIndependent;
-  const judged = known || (log && kind !== 'value');
-  const limit = log
-    ? Math.min(known ? Math.max(statistical, LEAST_CHANGE[kind]) : MOST_CHANGE[kind], MOST_CHANGE[kind])
-    : statistical;
-  const lambda = 2 / (window + 1);
-  return {
+  const own = {
     name,
     kind,
     log,
-    judged,
+    judged: true,
     learned: n,
     mean,
     deviation,
     memory,
-    lambda,
-    limit,
     average: mean,
+    level: mean,
     base: mean,
   };
+  const known = n / memory >= options.minimumIndependent;
+  if (!known && !isLevel(log, kind))
+    return {
+      ...own,
+      drifts: true,
+      lambda: lambdaOf(LEAST_WINDOW[kind]),
+      limit: DRIFT_RANGES * rangeOf(scaled) + SMALLEST,
+    };
+  const window = Math.min(Math.max(LEAST_WINDOW[kind], WINDOW_TIMES * memory), n / 2);
+  const spread = deviation * Math.sqrt(memory * (1 / window + 1 / n));
+  const degrees = Math.max(LEAST_DEGREES, n / memory - 1);
+  const statistical = spread * studentQuantile(options.falseAlarmProbability / 2, degrees);
+  const limit = log
+    ? Math.min(known ? Math.max(statistical, LEAST_CHANGE[kind]) : MOST_CHANGE[kind], MOST_CHANGE[kind])
+    : statistical;
+  return { ...own, drifts: false, lambda: lambdaOf(window), limit };
+}
+
+/** Smoothing constant of an average over a window. */
+const lambdaOf = (window: number): number => 2 / (window + 1);
+
+/** Judged by ratio, with limits of its own however long its memory is. */
+const isLevel = (log: boolean, kind: ChannelKind): boolean => log && kind !== 'value';
+
+function rangeOf(values: Float64Array): number {
+  let least = Number.POSITIVE_INFINITY;
+  let most = Number.NEGATIVE_INFINITY;
+  for (const value of values) {
+    least = Math.min(least, value);
+    most = Math.max(most, value);
+  }
+  return most - least;
 }
 
 /** A level always where it is positive; another value where its logarithm is the more symmetric. */
@@ -220,20 +271,30 @@ function comparedByRatio(kind: ChannelKind, values: Float64Array): boolean {
 
 /** Moves a channel on by one value; its deviation over its limit, with its sign. */
 function stepChannel(state: ChannelState, value: number, learn: boolean): number {
-  const { deviation, limit } = state;
-  if (Number.isFinite(value)) {
-    const x = state.log ? Math.log(Math.max(value, SMALLEST)) : value;
-    state.average += state.lambda * clip(x - state.average, Math.max(CLIP * deviation, CLIP_LIMITS * limit));
-    const inControl = Math.abs(state.average - state.base) < limit;
-    const score = (state.average - state.base) / limit;
+  const { deviation, limit, lambda } = state;
+  if (!Number.isFinite(value)) return scoreOf(state);
+  const x = state.log ? Math.log(Math.max(value, SMALLEST)) : value;
+  state.level += lambda * (x - state.level);
+  const moved =
+    state.average + lambda * clip(x - state.average, Math.max(CLIP * deviation, CLIP_LIMITS * limit));
+  state.average = state.base + clip(moved - state.base, FARTHEST_AVERAGE * limit);
+  const score = scoreOf(state);
+  if (Math.abs(score) >= 1) return score;
+  if (state.drifts) {
+    state.base += clip(x - state.base, CLIP * deviation) / state.learned;
+  } else if (learn) {
     // A fault that grows is out of control before the base, which follows by 1/n a value and so far only, has followed it.
-    if (learn && inControl) {
-      const followed = state.base + clip(x - state.base, deviation) / state.learned;
-      state.base = state.mean + clip(followed - state.mean, FARTHEST_DRIFT * deviation);
-    }
-    return score;
+    const followed = state.base + clip(x - state.base, deviation) / state.learned;
+    state.base = state.mean + clip(followed - state.mean, FARTHEST_DRIFT * deviation);
   }
-  return (state.average - state.base) / limit;
+  return score;
+}
+
+/** Whether it is out of control tells the average; how far, the values as they are, where they are farther. */
+function scoreOf({ average, level, base, limit }: ChannelState): number {
+  const score = (average - base) / limit;
+  if (Math.abs(score) <= 1) return score;
+  return Math.sign(score) * Math.max(Math.abs(score), Math.min(MOST_SCORE, Math.abs(level - base) / limit));
 }
 
 const clip = (value: number, most: number): number => Math.max(-most, Math.min(most, value));

@@ -48,19 +48,65 @@ describe('a control chart', () => {
     }
   });
 
-  it('drops a channel that drifts as long as it was watched, and says which are judged', () => {
+  it('compares a channel that drifts with its recent past: going on like that is healthy, a gross change is not', () => {
     const random = seededRandom(3);
-    const steady = process(random, 400, 0);
-    const warming = steady.map((x, i) => 20 + i / 20 + x / 10);
-    const chart = ControlChart.fit(
-      [
-        { name: 'steady', kind: 'value' },
-        { name: 'warming', kind: 'value' },
-      ],
-      [steady, warming],
-    );
-    expect(chart.judged).toEqual(['steady']);
-    expect(chart.step([0, 400]).deviations[1]).toBe(0);
+    const channels = [
+      { name: 'steady', kind: 'value' as const },
+      { name: 'drifting', kind: 'value' as const },
+    ];
+    const walk = (): number[] => {
+      let x = 0;
+      return Array.from({ length: 3000 }, () => {
+        x += gaussian(random);
+        return x;
+      });
+    };
+    const warming = Array.from({ length: 3000 }, (_, i) => 20 + i / 20 + gaussian(random) / 10);
+    let withAlarm = 0;
+    let judged = 0;
+    for (let run = 0; run < 60; run++) {
+      const drifting = run === 0 ? warming : walk();
+      const learned = drifting.slice(0, 400);
+      const range = Math.max(...learned) - Math.min(...learned);
+      const chart = ControlChart.fit(channels, [process(random, 400, 0), learned]);
+      expect(chart.judged).toEqual(['steady', 'drifting']);
+      // A walk that happened to come back often looks like a process with a level.
+      if (run > 0 && chart.drifting.length === 0) continue;
+      expect(chart.drifting).toEqual(['drifting']);
+      judged++;
+      const scores = drifting.map((x, i) => Math.abs(chart.step([0, x], i >= 400).deviations[1]!));
+      if (scores.some((score) => score > 1)) withAlarm++;
+      const fallen = drifting.at(-1)! - 10 * range;
+      expect(Array.from({ length: 60 }, () => chart.step([0, fallen]).score).at(-1)).toBeGreaterThan(1);
+      expect(chart.step([0, fallen]).channel).toBe('drifting');
+    }
+    expect(judged).toBeGreaterThan(30);
+    expect(withAlarm).toBeLessThanOrEqual(1);
+  });
+
+  it('gives a single channel limits of its own, however long its memory is', () => {
+    const random = seededRandom(8);
+    const healthy = process(random, 400, 0.98);
+    const chart = ControlChart.fit(channel(), [healthy]);
+    expect(chart.drifting).toEqual([]);
+    expect(alarms(chart, new Array(400).fill(1e3), 0).length).toBeGreaterThan(100);
+  });
+
+  it('is back in control soon after a machine is, however far out and however long it was', () => {
+    const random = seededRandom(9);
+    for (const r of [0, 0.5, 0.9]) {
+      const healthy = process(random, 1000, r);
+      const chart = ControlChart.fit(channel(), [healthy]);
+      const { lambda } = chart.toJSON().channels[0]!;
+      const faulty = process(random, 1000, r).map((x) => x + 50);
+      let worst = 0;
+      for (const x of faulty) worst = Math.max(worst, chart.step([x]).score);
+      // The decision is capped, what is told of the fault is not.
+      expect(worst).toBeGreaterThan(8);
+      const found = alarms(chart, process(random, 1000, r), 0);
+      expect(found.length, `memory ${r}`).toBeLessThan(2 / lambda);
+      expect(found.at(-1) ?? 0).toBeLessThan(2 / lambda);
+    }
   });
 
   it('follows a slow drift of healthy conditions, and does not learn a growing fault away', () => {
