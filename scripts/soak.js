@@ -1,6 +1,7 @@
 // Runs a soak: the same test as `npm test` runs, with a larger count, and prints its result as JSON.
 //   npm run soak -- torn --count 200
 //   npm run soak -- kill --count 200           kill -9 of the store; also clock, full, readonly and power
+//   npm run soak -- power --filesystem xfs     also btrfs; also of readonly and fsync
 //   npm run soak -- fsync --count 40           what a failed write costs, by a plain program
 //   npm run soak -- backup --count 200         kill -9 of sm-edge backup
 //   npm run soak -- kill-mqtt --count 200      kill -9 of the daemon behind a broker
@@ -34,12 +35,14 @@ const SOAKS = {
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { count: { type: 'string' } },
+  options: { count: { type: 'string' }, filesystem: { type: 'string', default: 'ext4' } },
 });
 const [name] = positionals;
 const soak = SOAKS[name];
 if (soak === undefined || positionals.length !== 1) {
-  process.stderr.write(`npm run soak -- NAME [--count N]; names: ${Object.keys(SOAKS).join(', ')}\n`);
+  process.stderr.write(
+    `npm run soak -- NAME [--count N] [--filesystem ext4|xfs|btrfs]; names: ${Object.keys(SOAKS).join(', ')}\n`,
+  );
   process.exit(2);
 }
 const [file, usualCount, test] = soak;
@@ -51,6 +54,7 @@ try {
     env: {
       ...process.env,
       SM_EDGE_SOAK_COUNT: values.count ?? String(usualCount),
+      SM_EDGE_SOAK_FILESYSTEM: values.filesystem,
       SM_EDGE_SOAK_RESULT: result,
     },
   });

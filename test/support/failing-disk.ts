@@ -18,7 +18,24 @@ import { eventually } from './daemon.js';
 import { canMount, run } from './disks.js';
 import { findProgram, optionalPeer, requirePeer } from './require.js';
 
-const PROGRAMS = ['nbdkit', 'nbdfuse', 'mkfs.ext4', 'e2fsck'];
+/** How a file system is made and checked; xfs and btrfs recover by themselves when they are mounted. */
+interface FileSystem {
+  readonly make: readonly [string, ...string[]];
+  readonly check?: readonly [string, ...string[]];
+  /** Less it does not take. */
+  readonly leastMiB: number;
+}
+
+const FILE_SYSTEMS: Readonly<Record<string, FileSystem>> = {
+  ext4: { make: ['mkfs.ext4', '-q', '-F'], check: ['e2fsck', '-fy'], leastMiB: 1 },
+  xfs: { make: ['mkfs.xfs', '-q', '-f'], leastMiB: 320 },
+  btrfs: { make: ['mkfs.btrfs', '-q', '-f'], leastMiB: 160 },
+};
+/** `npm run soak -- power --filesystem xfs` */
+export const FILE_SYSTEM = process.env.SM_EDGE_SOAK_FILESYSTEM ?? 'ext4';
+const { make: MAKE, check: CHECK, leastMiB: LEAST_MIB } = FILE_SYSTEMS[FILE_SYSTEM]!;
+
+const PROGRAMS = ['nbdkit', 'nbdfuse', MAKE[0], ...(CHECK === undefined ? [] : [CHECK[0]])];
 
 /** Can this user make a disk that fails when it is told to? Skips, saying so, where not. */
 export async function canFailDisks(): Promise<boolean> {
@@ -35,8 +52,8 @@ export async function canFailDisks(): Promise<boolean> {
 }
 
 /**
- * An ext4 disk of a few mebibytes whose medium can fail, come back, and lose its power with what it had in its cache.
- * nbdkit plays the medium, nbdfuse gives it as a file, on which the kernel's own ext4 is mounted.
+ * A disk of a few mebibytes whose medium can fail, come back, and lose its power with what it had in its cache.
+ * nbdkit plays the medium, nbdfuse gives it as a file, on which the kernel's own file system is mounted.
  *
  * `mount -o remount,abort` will not do in its place: while it is under way fsync returns without an error for what is
  * not on the disk (seen with pwrite and fdatasync alone, Linux 6.18), which nobody can notice.
@@ -59,14 +76,15 @@ export class FailingDisk {
     this.#pidFile = join(this.#base, 'pid');
     mkdirSync(this.folder);
     for (const file of [this.#image, this.#disk]) writeFileSync(file, '');
-    truncateSync(this.#image, sizeMiB * 2 ** 20);
+    truncateSync(this.#image, Math.max(sizeMiB, LEAST_MIB) * 2 ** 20);
   }
 
   static async make(sizeMiB: number): Promise<FailingDisk> {
     const disk = new FailingDisk(sizeMiB);
     try {
       await disk.#plug();
-      if (!run('mkfs.ext4', '-q', '-F', disk.#disk)) throw new Error('mkfs.ext4 failed');
+      const [make, ...options] = MAKE;
+      if (!run(make, ...options, disk.#disk)) throw new Error(`${make} failed`);
       disk.mount();
       return disk;
     } catch (thrown) {
@@ -89,12 +107,12 @@ export class FailingDisk {
     writeFileSync(this.#bad, '');
   }
 
-  /** The medium takes writes again; ext4 may have given the disk up meanwhile, until it is mounted anew. */
+  /** The medium takes writes again; the file system may have given the disk up meanwhile, until it is mounted anew. */
   heal(): void {
     rmSync(this.#bad, { force: true });
   }
 
-  /** Whether ext4 still takes writes. */
+  /** Whether the file system still takes writes. */
   get isWritable(): boolean {
     const probe = join(this.folder, 'probe');
     try {
@@ -124,7 +142,10 @@ export class FailingDisk {
     await eventually('the disk is unmounted', () => run('umount', this.folder) || undefined);
     await this.#unplug();
     await this.#plug();
-    run('e2fsck', '-fy', this.#disk);
+    if (CHECK !== undefined) {
+      const [check, ...options] = CHECK;
+      run(check, ...options, this.#disk);
+    }
     this.mount();
   }
 
