@@ -45,3 +45,11 @@ export async function inTurns<T>(clock: Clock, steps: Generator<void, T>): Promi
     startMs = clock.monotonicMs();
   }
 }
+
+/**
+ * Resolves when what has arrived by now was read: sockets and ports are read once in each turn of the event loop, and
+ * the present turn may have looked at them before.
+ */
+export async function everythingRead(): Promise<void> {
+  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
+}

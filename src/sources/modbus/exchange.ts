@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { type Clock, sleep, type Timer } from '../../base/clock.js';
 import { SmEdgeError } from '../../base/errors.js';
+import { everythingRead } from '../../base/turns.js';
 import { type Frame, type Framing, MbapFraming, RtuFraming } from './framing.js';
 import { LateAnswers } from './late-answers.js';
 import {
@@ -60,6 +61,8 @@ type DataAnswer = Extract<Answer, { kind: 'data' }>;
 interface Waiting {
   readonly request: Request;
   readonly transactionId: number;
+  /** Its deadline, monotonic ms. */
+  readonly dueMs: number;
   readonly timer: Timer;
   settle(outcome: Answer | SmEdgeError): void;
 }
@@ -207,7 +210,11 @@ export class Exchange {
     this.#countGarbage();
   }
 
-  /** Waits until nothing has come for the silence; a line that never rests is waited for no longer than the deadline. */
+  /**
+   * Waits until nothing has come for the silence; a line that never rests is waited for no longer than the deadline.
+   * While this process was held up, time went by and nothing was read: what came then is taken first, or it would pass
+   * for the answer to a request that had not gone out yet.
+   */
   async #quiet(): Promise<void> {
     const { clock, silenceMs, timeoutMs } = this.#options;
     const untilMs = clock.monotonicMs() + timeoutMs;
@@ -215,8 +222,14 @@ export class Exchange {
       const nowMs = clock.monotonicMs();
       const restMs = this.#lastByteMs + silenceMs - nowMs;
       if (this.#fault !== undefined) throw this.#fault;
-      if (restMs <= 0 || nowMs >= untilMs) return;
-      await sleep(clock, 'modbus silence', Math.ceil(restMs));
+      if (restMs > 0 && nowMs < untilMs) {
+        await sleep(clock, 'modbus silence', Math.ceil(restMs));
+        continue;
+      }
+      const lastByteMs = this.#lastByteMs;
+      await everythingRead();
+      if (this.#fault !== undefined) throw this.#fault;
+      if (this.#lastByteMs === lastByteMs || nowMs >= untilMs) return;
     }
   }
 
@@ -230,6 +243,7 @@ export class Exchange {
       this.#waiting = {
         request,
         transactionId: this.#transactionId,
+        dueMs: clock.monotonicMs() + this.#timeoutMs,
         timer,
         settle: (outcome) => {
           timer.cancel();
@@ -266,6 +280,11 @@ export class Exchange {
   #receive(chunk: Buffer): void {
     this.#lastByteMs = this.#options.clock.monotonicMs();
     this.#silentDeadlines = 0;
+    // Where this process was held up it may read before its timer fires. Without transaction ids what is late is late.
+    if (this.#rtu !== undefined && this.#waiting !== undefined && this.#lastByteMs > this.#waiting.dueMs) {
+      this.#onDeadline();
+      this.#silentDeadlines = 0;
+    }
     try {
       for (const frame of this.#framing.push(chunk)) this.#take(frame);
       this.#countGarbage();
