@@ -148,9 +148,15 @@ describe('the guess of a payload', () => {
     });
   });
 
+  it('is the same where messages that were held up came all at once', () => {
+    const guesses = guessPayload([int16, int16], { name: 'a/vibration', intervalMs: 0.06 });
+    expect(guesses[0]?.config).toMatchObject({ encoding: 'int16le', sampleRateHz: 1000 });
+  });
+
   it('takes the common rate that is near', () => {
     expect(guessRateHz(4096, 162)).toBe(25_600);
     expect(guessRateHz(1024, 1000)).toBe(1000);
     expect(guessRateHz(1024, undefined)).toBeUndefined();
+    expect(guessRateHz(1024, 0.05)).toBeUndefined();
   });
 });

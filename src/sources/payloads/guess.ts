@@ -1,3 +1,4 @@
+import { isSampleRate } from '../../signals/sample-rate.js';
 import { parseCbor } from './cbor.js';
 import { type FoundDocument, findInDocument } from './guess-document.js';
 import { guessSamples } from './guess-samples.js';
@@ -40,10 +41,14 @@ const COMMON_RATES = [
 ];
 const HIGHER_RATES = [12_800, 16_000, 20_000, 22_050, 25_600, 32_000, 44_100, 48_000, 51_200, 64_000, 96_000];
 
-/** The sample rate at which so many samples fill the time between two messages; the nearest common one. */
+/**
+ * The sample rate at which so many samples fill the time between two messages; the nearest common one. Undefined where
+ * it would be no sample rate: messages that were held up somewhere come all at once.
+ */
 export function guessRateHz(samples: number, intervalMs: number | undefined): number | undefined {
   if (intervalMs === undefined || intervalMs <= 0) return undefined;
   const measured = (samples * 1000) / intervalMs;
+  if (!isSampleRate(measured)) return undefined;
   const near = [...COMMON_RATES, ...HIGHER_RATES].find((rate) => Math.abs(rate / measured - 1) < 0.05);
   return near ?? Math.max(1, Number(measured.toPrecision(2)));
 }
