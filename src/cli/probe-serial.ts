@@ -2,6 +2,7 @@ import { stringify } from 'yaml';
 import { systemClock } from '../base/clock.js';
 import { SmEdgeError } from '../base/errors.js';
 import type { LineTarget } from '../sources/line.js';
+import { type Arrival, arrivalRate } from '../sources/serial/tools/arrival-rate.js';
 import type { FramingGuess } from '../sources/serial/tools/guess-framing.js';
 import type { RegisterVerb } from './context.js';
 import { durationOption } from './options.js';
@@ -19,7 +20,6 @@ interface ProbeSerialOptions {
 interface Capture {
   readonly baudRate: number | undefined;
   readonly bytes: Buffer;
-  /** Of what came after the first piece, which may have waited. */
   readonly bytesPerS: number;
 }
 
@@ -120,14 +120,13 @@ async function listenTo(target: LineTarget, durationMs: number): Promise<Capture
   const stream = await openLine(target, AbortSignal.timeout(OPEN_TIMEOUT_MS));
   const stop = untilSignal(systemClock, durationMs);
   const chunks: Buffer[] = [];
-  let [length, firstMs, lastMs] = [0, 0, 0];
-  const first = () => chunks[0]?.length ?? 0;
+  const arrivals: Arrival[] = [];
+  let length = 0;
   const ended = new Promise<void>((resolve) => {
     stream.on('data', (chunk: Buffer) => {
-      lastMs = systemClock.monotonicMs();
-      if (length === 0) firstMs = lastMs;
       chunks.push(chunk);
       length += chunk.length;
+      arrivals.push({ atMs: systemClock.monotonicMs(), totalBytes: length });
       if (length >= MAX_BYTES) resolve();
     });
     stream.on('error', () => resolve());
@@ -141,8 +140,7 @@ async function listenTo(target: LineTarget, durationMs: number): Promise<Capture
     if (stream.closed) resolve();
   });
   const baudRate = 'baudRate' in target ? target.baudRate : undefined;
-  const bytesPerS = lastMs > firstMs ? ((length - first()) * 1000) / (lastMs - firstMs) : 0;
-  return { baudRate, bytes: Buffer.concat(chunks), bytesPerS };
+  return { baudRate, bytes: Buffer.concat(chunks), bytesPerS: arrivalRate(arrivals) };
 }
 
 function sourceOf(
@@ -173,8 +171,8 @@ const textual = (bytes: Buffer): string =>
     .replace(/[^\x20-\x7e]/g, '.');
 
 /** How many frames come in a second. */
-const framesPerS = ({ frames, coverage }: FramingGuess, { bytes, bytesPerS }: Capture): number =>
-  (bytesPerS * frames.length) / Math.max(1, bytes.length * coverage);
+const framesPerS = ({ frameBytes }: FramingGuess, { bytesPerS }: Capture): number =>
+  bytesPerS / Math.max(1, frameBytes);
 
 function textOf(
   { baudRate, bytes, bytesPerS }: Capture,

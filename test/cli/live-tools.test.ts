@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { listen } from '#sm/api/server.js';
 import { systemClock } from '#sm/base/clock.js';
 import { silentLogger } from '#sm/base/logger.js';
@@ -9,6 +9,7 @@ import { demoConfig } from '#sm/simulator/demo-config.js';
 import { type Plant, startPlant } from '#sm/simulator/plant.js';
 import { sm } from '../support/cli.js';
 import { startGateway } from '../support/gateway.js';
+import { until } from '../support/until.js';
 
 describe('the tools that look at a running gateway', () => {
   let plant: Plant;
@@ -21,12 +22,10 @@ describe('the tools that look at a running gateway', () => {
     gateway = await startGateway(config);
     url = `http://127.0.0.1:${await listen(gateway.api, { host: '127.0.0.1', port: 0 })}`;
     const points = ['bearing-de.acceleration', 'bearing-de.temperature', 'shaft.speed'];
-    await vi.waitFor(
-      () =>
-        expect(gateway.gateway.board.points().map(({ point }) => point)).toEqual(
-          expect.arrayContaining(points.map((point) => `pump-1.${point}`)),
-        ),
-      { timeout: 60_000 },
+    await until(() =>
+      expect(gateway.gateway.board.points().map(({ point }) => point)).toEqual(
+        expect.arrayContaining(points.map((point) => `pump-1.${point}`)),
+      ),
     );
   });
   afterAll(async () => {
@@ -96,7 +95,7 @@ describe('the tools that look at a running gateway', () => {
 
   it('probe serial guesses a config that check accepts', async () => {
     const { host, port } = plant.endpoints.serial;
-    const { code, out } = await sm('probe', 'serial', `${host}:${port}`, '--duration', '1500ms', '--json');
+    const { code, out } = await sm('probe', 'serial', `${host}:${port}`, '--duration', '3s', '--json');
     expect(code).toBe(0);
     const result = JSON.parse(out) as { yaml: string; guesses: { confidence: number }[] };
     expect(result.guesses[0]!.confidence).toBeGreaterThan(0.9);
@@ -104,7 +103,7 @@ describe('the tools that look at a running gateway', () => {
     expect(result.yaml).toContain('25600');
     const config = `gateway: { id: a }\nstorage: { path: /tmp/x }\n${result.yaml}`;
     expect(() => parseConfig('probe.yaml', config, {})).not.toThrow();
-    const text = await sm('probe', 'serial', `${host}:${port}`, '--duration', '1s');
+    const text = await sm('probe', 'serial', `${host}:${port}`, '--duration', '2s');
     expect(text.out).toContain('framings, the likeliest first');
   });
 

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { crc } from '#sm/base/crc.js';
 import { gaussian, seededRandom } from '#sm/base/random.js';
 import { encodeVibrationFrame } from '#sm/simulator/serial/frame.js';
+import { arrivalRate } from '#sm/sources/serial/tools/arrival-rate.js';
 import { guessFraming } from '#sm/sources/serial/tools/guess-framing.js';
 import { guessMessages } from '#sm/sources/serial/tools/guess-message.js';
 import { scanPorts } from '#sm/sources/serial/tools/ports.js';
@@ -44,6 +45,13 @@ describe('a guess at the framing', () => {
         },
       },
     ]);
+  });
+
+  it('tells how long a frame is on the line, also of few that end in the middle of one', () => {
+    const samples = Int16Array.from({ length: 4096 }, (_, i) => 8000 * Math.sin(i / 7));
+    const frames = Array.from({ length: 9 }, (_, counter) => encodeVibrationFrame({ counter, samples }));
+    const bytes = Buffer.concat(frames).subarray(3000, -1000);
+    expect(guessFraming(bytes)[0]).toMatchObject({ frameBytes: frames[0]!.length });
   });
 
   it('finds COBS and its check value', () => {
@@ -91,6 +99,34 @@ function cobs(payload: Buffer): Buffer {
   }
   return Buffer.from([...out, block.length + 1, ...block, 0]);
 }
+
+describe('the rate at which bytes come', () => {
+  /** Twelve blocks of 8 KiB, one each 160 ms, in two pieces. */
+  const blocks = (lateMs: (block: number) => number) =>
+    Array.from({ length: 12 }, (_, block) => {
+      const atMs = 160 * block + lateMs(block);
+      return [
+        { atMs, totalBytes: 8192 * block + 5000 },
+        { atMs: atMs + 1, totalBytes: 8192 * (block + 1) },
+      ];
+    }).flat();
+
+  it('is that of the sender, whichever blocks are held up', () => {
+    expect(arrivalRate(blocks(() => 0))).toBeCloseTo(51_200, 6);
+    for (const held of [0, 5, 11])
+      expect(arrivalRate(blocks((block) => (block === held ? 155 : 0)))).toBeCloseTo(51_200, 6);
+  });
+
+  it('is that of a line whose bytes never pause', () => {
+    const each = Array.from({ length: 2000 }, (_, ms) => ({ atMs: ms, totalBytes: 92 * (ms + 1) }));
+    expect(arrivalRate(each)).toBeCloseTo(92_000, 6);
+  });
+
+  it('is none where nothing came, or all at once', () => {
+    expect(arrivalRate([])).toBe(0);
+    expect(arrivalRate([{ atMs: 5, totalBytes: 100 }])).toBe(0);
+  });
+});
 
 describe('the ports of a machine', () => {
   let root: string;

@@ -23,6 +23,10 @@ export class DelimitedDeframer implements Deframer {
     this.#unwrap = unwrap;
   }
 
+  get pendingBytes(): number {
+    return this.#pending.length;
+  }
+
   push(chunk: Buffer): Buffer[] {
     const payloads: Buffer[] = [];
     let rest = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);

@@ -21,6 +21,10 @@ class FixedDeframer implements Deframer {
     this.#frameBytes = bytes;
   }
 
+  get pendingBytes(): number {
+    return this.#pending.length;
+  }
+
   push(chunk: Buffer): Buffer[] {
     const bytes = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);
     const frames: Buffer[] = [];

@@ -9,6 +9,8 @@ export interface Deframer {
   push(chunk: Buffer): Buffer[];
   /** Bytes since the start that belong to no frame. */
   readonly garbageBytes: number;
+  /** Bytes of which it is not known yet: a frame that is not whole. */
+  readonly pendingBytes: number;
   /** Frames since the start that were not to be used, by reason. */
   readonly faults: Readonly<Record<FramingFault, number>>;
 }

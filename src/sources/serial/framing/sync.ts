@@ -72,6 +72,10 @@ class SyncDeframer implements Deframer {
     this.#lengthBytes = config.length === undefined ? 0 : Number(/\d+/.exec(config.length.type)![0]) / 8;
   }
 
+  get pendingBytes(): number {
+    return this.#pending.length;
+  }
+
   push(chunk: Buffer): Buffer[] {
     const bytes = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);
     const payloads: Buffer[] = [];

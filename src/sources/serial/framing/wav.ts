@@ -26,6 +26,10 @@ class WavDeframer implements Deframer {
     this.#maxBytes = maxBytes;
   }
 
+  get pendingBytes(): number {
+    return this.#pending.length;
+  }
+
   push(chunk: Buffer): Buffer[] {
     const bytes = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);
     const files: Buffer[] = [];

@@ -7,6 +7,8 @@ export interface FramingGuess {
   readonly yaml: Readonly<Record<string, unknown>>;
   readonly framing: FramingConfig;
   readonly frames: readonly Buffer[];
+  /** Bytes that a frame takes on the line, on average. */
+  readonly frameBytes: number;
   /** Share of the bytes that belong to frames, 0 to 1. */
   readonly coverage: number;
   /** 0 to 1: coverage, weighted by how unlikely it is to be chance. A check value that is right every time is proof. */
@@ -45,7 +47,11 @@ function attempt(bytes: Buffer, yaml: Record<string, unknown>, weight: number): 
   const covered = Math.max(0, bytes.length - deframer.garbageBytes) / bytes.length;
   const coverage = Math.min(covered, payload === 0 ? 0 : 1);
   const passed = frames.length / (frames.length + refused);
-  return { yaml, framing: parsed.data, frames, coverage, confidence: coverage * passed * weight };
+  const framed = bytes.length - deframer.garbageBytes - deframer.pendingBytes;
+  return {
+    ...{ yaml, framing: parsed.data, frames, coverage },
+    ...{ frameBytes: framed / frames.length, confidence: coverage * passed * weight },
+  };
 }
 
 const found = (guess: FramingGuess | undefined): FramingGuess[] => (guess === undefined ? [] : [guess]);
