@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { smEdge } from '../support/daemon.js';
 import { startGateway } from '../support/gateway.js';
+import { until } from '../support/until.js';
 
 const POINT = 'pump-1.de.temperature';
 const NAME = `hot@${POINT}`;
@@ -88,13 +89,10 @@ describe('alarms over HTTP and from the command line', () => {
     for (let i = 0; i < 6; i++) await send(5, odd);
     const { heldBack } = await get(`alarms/held-back?point=${odd}`);
     expect(heldBack).toMatchObject([{ point: odd, blocks: 1, reasons: [{ rule: 'persistence' }, {}] }]);
-    await vi.waitFor(
-      async () => {
-        const { events } = await get('events?type=AnomalyValidated');
-        expect(events).toMatchObject([{ payload: { point: odd, outcome: 'held-back', count: 1 } }]);
-      },
-      { timeout: 60_000 },
-    );
+    await until(async () => {
+      const { events } = await get('events?type=AnomalyValidated');
+      expect(events).toMatchObject([{ payload: { point: odd, outcome: 'held-back', count: 1 } }]);
+    });
     const { alarms } = await get('alarms');
     expect(alarms.map(({ point }: { point: string }) => point)).toEqual([POINT]);
     expect((await cli('alarms', 'held')).stdout).toContain('one block was anomalous');

@@ -9,6 +9,7 @@ import { ModbusServer } from '#sm/simulator/modbus/server.js';
 import { DATABASE_FILE } from '#sm/storage/store.js';
 import { Daemon, eventually, smEdge } from '../support/daemon.js';
 import { freePort } from '../support/free-port.js';
+import { NUMBERED_HEADER, numbered } from '../support/numbered.js';
 import { Stored } from '../support/stored.js';
 
 /** What was started by a test, in the order in which it is to end. */
@@ -164,7 +165,7 @@ sources:
     subscriptions:
       - filter: "plant/{m}/vibration"
         point: "{m}.de.acceleration"
-        payload: { kind: waveform, encoding: float32le, sampleRateHz: 12000, unit: g }
+        payload: { kind: waveform, encoding: float32le, sampleRateHz: 12000, unit: g, ${NUMBERED_HEADER} }
 `);
     const model = join(daemon.dataDir, 'models/pump-vibration/1');
     await mkdir(model, { recursive: true });
@@ -180,7 +181,7 @@ sources:
     // Seven seconds at once: no more than the ring holds while the first window waits for its plan.
     for (let n = 0; n < 20; n++) {
       const noise = Float32Array.from({ length: 4096 }, (_, i) => Math.sin(i * 12.9898 + n) * 0.1);
-      await client.publishAsync('plant/p/vibration', Buffer.from(noise.buffer), { qos: 1 });
+      await client.publishAsync('plant/p/vibration', numbered(n, noise), { qos: 1 });
     }
     await eventually('windows are analysed all the same', async () =>
       (await daemon.metric('sm_edge_pipeline_windows_total')) >= 1 ? true : undefined,

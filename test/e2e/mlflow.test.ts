@@ -5,6 +5,7 @@ import { DATABASE_FILE } from '#sm/storage/store.js';
 import { Daemon, eventually } from '../support/daemon.js';
 import { freePort } from '../support/free-port.js';
 import { MlflowServer, requireMlflow } from '../support/mlflow.js';
+import { NUMBERED_HEADER } from '../support/numbered.js';
 import { Pump } from '../support/pump.js';
 import { corrupted, modelFiles, pointAlias, registerVersion, verdictOf } from '../support/registry.js';
 import { Stored } from '../support/stored.js';
@@ -63,7 +64,7 @@ sources:
     subscriptions:
       - filter: plant/{machine}/{position}/vibration
         point: "{machine}.{position}.acceleration"
-        payload: { kind: waveform, encoding: float32le, sampleRateHz: 12000, unit: g }
+        payload: { kind: waveform, encoding: float32le, sampleRateHz: 12000, unit: g, ${NUMBERED_HEADER} }
       - filter: plant/{machine}/temperature
         point: "{machine}.temperature"
         payload: { kind: json, value: $.value, time: { path: $.ts, unit: ms }, unit: degC }

@@ -8,6 +8,7 @@ import { DATABASE_FILE } from '#sm/storage/store.js';
 import { Daemon, eventually } from '../support/daemon.js';
 import { freePort } from '../support/free-port.js';
 import { hasMosquitto, Mosquitto } from '../support/mosquitto.js';
+import { NUMBERED_HEADER, numbered } from '../support/numbered.js';
 import { Stored } from '../support/stored.js';
 
 /** What was started by a test, in the order in which it is to end. */
@@ -138,7 +139,7 @@ sources:
     type: mqtt
     broker: { embedded: { listen: "127.0.0.1:${brokerPort}" } }
     subscriptions:
-      - { filter: "plant/{m}/vibration", point: "{m}.de.acceleration", payload: { kind: waveform, encoding: float32le, sampleRateHz: 12000, unit: g } }
+      - { filter: "plant/{m}/vibration", point: "{m}.de.acceleration", payload: { kind: waveform, encoding: float32le, sampleRateHz: 12000, unit: g, ${NUMBERED_HEADER} } }
 `;
     const daemon = await Daemon.create(source);
     toEnd.unshift(() => daemon.remove());
@@ -151,8 +152,7 @@ sources:
     const untilStored = (feature: string) =>
       eventually(`${feature} is stored`, async () => {
         const samples = Float32Array.from({ length: 4096 }, (_, i) => Math.sin((i + 4096 * block) * 0.0157));
-        block++;
-        await client.publishAsync('plant/p/vibration', Buffer.from(samples.buffer), { qos: 1 });
+        await client.publishAsync('plant/p/vibration', numbered(block++, samples), { qos: 1 });
         return featureNames(daemon).includes(feature) ? true : undefined;
       });
     await untilStored('rms');

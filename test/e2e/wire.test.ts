@@ -5,6 +5,7 @@ import { Metrics } from '#sm/base/metrics.js';
 import { Store } from '#sm/storage/store.js';
 import { Daemon, eventually } from '../support/daemon.js';
 import { hasMosquitto, Mosquitto } from '../support/mosquitto.js';
+import { NUMBERED_HEADER, numbered } from '../support/numbered.js';
 import { type WireSignal, wireSignals } from '../support/recordings.js';
 
 const BLOCK = 1024;
@@ -21,7 +22,7 @@ describe.skipIf(!hasMosquitto())('real vibration through the real wire', () => {
     const subscription = (rateHz: number) => `
       - filter: rig-${rateHz}/{machine}/{position}/vibration
         point: "{machine}.{position}.acceleration"
-        payload: { kind: waveform, encoding: float32le, sampleRateHz: ${rateHz}, unit: g }`;
+        payload: { kind: waveform, encoding: float32le, sampleRateHz: ${rateHz}, unit: g, ${NUMBERED_HEADER} }`;
     daemon = await Daemon.create(`
 sources:
   - id: plant-mqtt
@@ -49,7 +50,7 @@ sources:
     let blocks = 0;
     for (const { name, sampleRateHz, samples } of signals) {
       for (let from = 0; from < samples.length; from += BLOCK, blocks++) {
-        const payload = Buffer.from(Float32Array.from(samples.subarray(from, from + BLOCK)).buffer);
+        const payload = numbered(from / BLOCK, samples.subarray(from, from + BLOCK));
         await client.publishAsync(`rig-${sampleRateHz}/${name}/de/vibration`, payload, { qos: 1 });
       }
     }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { seededRandom } from '#sm/base/random.js';
+import { numbered } from './numbered.js';
 
 const BLOCK = 1024;
 /** Between two messages: about four times as fast as a real 12 kHz sensor would send blocks. */
@@ -45,7 +46,7 @@ export class Pump {
     for (let turn = 0; !this.#stopped; turn++) {
       const value = this.troubled && turn % 40 < 20 ? 90 : 60;
       const sent = [
-        this.#client.publishAsync('plant/pump-1/de/vibration', this.#block(), { qos: 1 }),
+        this.#client.publishAsync('plant/pump-1/de/vibration', numbered(turn, this.#block()), { qos: 1 }),
         this.#client.publishAsync('plant/pump-1/temperature', JSON.stringify({ value, ts: Date.now() }), {
           qos: 1,
         }),
@@ -55,11 +56,10 @@ export class Pump {
     }
   }
 
-  #block(): Buffer {
+  #block(): Float32Array {
     const noise = () => 0.1 * (2 * this.#random() - 1);
-    const samples = Float32Array.from({ length: BLOCK }, (_, i) =>
+    return Float32Array.from({ length: BLOCK }, (_, i) =>
       this.knocking && i % 128 < 4 ? 100 * noise() : noise(),
     );
-    return Buffer.from(samples.buffer);
   }
 }

@@ -1,4 +1,4 @@
-import { expect, it, onTestFinished, vi } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { ManualClock } from '#sm/base/clock.js';
 import { SmEdgeError } from '#sm/base/errors.js';
 import { idGenerator } from '#sm/base/ids.js';
@@ -8,6 +8,7 @@ import { EventBus } from '#sm/events/bus.js';
 import { Publisher } from '#sm/pipeline/announcements/publisher.js';
 import type { WriteBatch } from '#sm/storage/store.js';
 import { StoreFolder } from '../../support/store.js';
+import { until } from '../../support/until.js';
 
 const START = Date.parse('2026-11-21T10:00:00Z');
 const HOUR_MS = 3_600_000;
@@ -39,7 +40,7 @@ it('events that wait for a full disk keep their order and the time at which they
 
   /** Time goes on while it waits to ask again. */
   const pass = async (ms: number) => {
-    await vi.waitFor(() => expect(clock.pendingTimers).toContain('publish events'));
+    await until(() => expect(clock.pendingTimers).toContain('publish events'));
     clock.advance(ms);
   };
 
@@ -47,7 +48,7 @@ it('events that wait for a full disk keep their order and the time at which they
   await pass(60_000);
   published.push(publish('second'));
   for (let hour = 0; hour < 12; hour++) await pass(HOUR_MS);
-  await vi.waitFor(() => expect(refused).toBe(14));
+  await until(() => expect(refused).toBe(14));
   isFull = false;
   await pass(5_000);
   await Promise.all(published);
