@@ -7,7 +7,8 @@ import { knownOf, machinesOfSet, RecordedStates } from '../recordings/recorded-s
 import { RecordingAnalysis } from '../recordings/recording-windows.js';
 import { type FitRule, rowsToFit } from './fit-rule.js';
 import { evaluateLife, LEAST_SNAPSHOTS } from './lives.js';
-import { evaluatePopulation } from './populations.js';
+import { atSeveralRates, takenDown } from './one-rate.js';
+import { evaluatePopulation, isLearnedBy } from './populations.js';
 import { combine, type Evaluation, type EvaluationPart } from './result.js';
 import { type Sight, sightOf } from './sight.js';
 import { beginningOf, evaluateTable, readSeries, type TableSeries } from './tables.js';
@@ -29,7 +30,8 @@ export interface EvaluateOptions {
  * How well this gateway would have done on a recording set, learning from nothing but its healthy part.
  *
  * - Tables and recordings of many snapshots run through a control chart in order of time.
- * - Other recordings are compared with the healthy ones of the same point and sample rate.
+ * - Other recordings are compared with the healthy ones of the same point and sample rate; where a rate has none, all
+ *   of the point at the lowest rate.
  * - Where the machine has operating states, each is learned and judged by itself, and what a gateway would not judge
  *   (standstill, run-up, a state of which nothing was learned) counts as not anomalous.
  */
@@ -66,7 +68,7 @@ async function evaluateRecordings(
   announce: (file: string) => void,
 ): Promise<EvaluationPart[]> {
   const parts: EvaluationPart[] = [];
-  const groups = new Map<string, Sight[]>();
+  const sights: Sight[] = [];
   for (const entry of entries) {
     announce(entry.file);
     const recording = await set.readRecording(entry);
@@ -74,9 +76,12 @@ async function evaluateRecordings(
       parts.push({ ...(await evaluateLife(recording, analysis, recorded, fit)), notes: recording.doubts });
       continue;
     }
-    const sight = await sightOf(recording, analysis);
-    groups.set(sight.group, [...(groups.get(sight.group) ?? []), sight]);
+    sights.push(await sightOf(recording, analysis));
   }
+  const { comparable, notes: ofRates } = await atOneRate(set, sights, entries, fit, analysis);
+  if (ofRates.length > 0) parts.push({ judged: [], detections: [], perRecording: [], notes: ofRates });
+  const groups = new Map<string, Sight[]>();
+  for (const sight of comparable) groups.set(sight.group, [...(groups.get(sight.group) ?? []), sight]);
   for (const sights of groups.values()) {
     const notes = sights.flatMap(({ file, leftOut, doubts }) => [
       ...doubts,
@@ -86,6 +91,32 @@ async function evaluateRecordings(
     parts.push({ ...part, notes });
   }
   return parts;
+}
+
+/** Where a point has nothing healthy at one of its sample rates, all its recordings are compared at the lowest. */
+async function atOneRate(
+  set: RecordingSet,
+  sights: readonly Sight[],
+  entries: readonly RecordingEntry[],
+  fit: FitRule,
+  analysis: RecordingAnalysis,
+) {
+  const down = new Map<Sight, Sight>();
+  const notes: string[] = [];
+  for (const { rateHz, sights: family } of atSeveralRates(sights, isLearnedBy(fit))) {
+    const higher = family.filter(({ sampleRateHz }) => sampleRateHz !== rateHz);
+    const before = down.size;
+    for (const sight of higher) {
+      const recording = await set.readRecording(entries.find(({ file }) => file === sight.file)!);
+      const lower = takenDown(recording, rateHz);
+      if (lower !== undefined) down.set(sight, await sightOf(lower, analysis));
+    }
+    if (down.size > before)
+      notes.push(
+        `${down.size - before} recordings of ${family[0]!.point} were taken down to ${rateHz} Hz: not at every rate is there a healthy one to learn from`,
+      );
+  }
+  return { comparable: sights.map((sight) => down.get(sight) ?? sight), notes };
 }
 
 async function evaluateTables(

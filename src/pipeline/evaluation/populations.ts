@@ -24,11 +24,17 @@ export function evaluatePopulation(
   options: PopulationOptions,
   recorded: RecordedStates,
 ): EvaluationPart {
-  const isLearned = (sight: Sight) => (rule === 'train' ? sight.split === 'train' : isNormal(sight.label));
+  const isLearned = isLearnedBy(rule);
   const states = statesOfSights(sights, isLearned, recorded);
   if (states === undefined) return evaluateOneState(sights, isLearned, options);
   return worstOfStates(sights, states, isLearned, (own) => evaluateOneState(own, isLearned, options));
 }
+
+/** Whether a recording is learned from. */
+export const isLearnedBy =
+  (rule: FitRule) =>
+  ({ split, label }: Pick<Sight, 'split' | 'label'>): boolean =>
+    rule === 'train' ? split === 'train' : isNormal(label);
 
 /** Recordings in one operating state, or of a machine that has but one. */
 function evaluateOneState(

@@ -25,6 +25,8 @@ export interface WindowsOfRecording {
 export interface Sight extends WindowsOfRecording {
   readonly file: string;
   readonly point: string;
+  readonly sampleRateHz: number;
+  readonly unit: string;
   /** Recordings of one group are compared with each other. */
   readonly group: string;
   readonly label: string | undefined;
@@ -57,7 +59,7 @@ export async function windowsOf(
 }
 
 export async function sightOf(recording: Recording, analysis: RecordingAnalysis): Promise<Sight> {
-  const { file, point, sampleRateHz, label, entry } = recording;
+  const { file, point, sampleRateHz, unit, label, entry } = recording;
   const context = analysis.contextOf(recording);
   let diagnosis: Sight['diagnosis'] = { fault: 'unknown', confidence: 0 };
   for (const block of recording.blocks) {
@@ -67,8 +69,8 @@ export async function sightOf(recording: Recording, analysis: RecordingAnalysis)
     if (confidence > diagnosis.confidence) diagnosis = { fault, confidence };
   }
   return {
-    ...{ file, point, label, split: entry.split, diagnosis },
-    group: `${point} at ${sampleRateHz} Hz in ${recording.unit}`,
+    ...{ file, point, sampleRateHz, unit, label, split: entry.split, diagnosis },
+    group: `${point} at ${sampleRateHz} Hz in ${unit}`,
     ...(await windowsOf(recording, analysis)),
   };
 }
