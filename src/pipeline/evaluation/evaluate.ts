@@ -113,7 +113,7 @@ async function atOneRate(
     }
     if (down.size > before)
       notes.push(
-        `${down.size - before} recordings of ${family[0]!.point} were taken down to ${rateHz} Hz: not at every rate is there a healthy one to learn from`,
+        `of ${family[0]!.point} ${down.size - before} recordings at higher rates were compared at ${rateHz} Hz: not at every rate is there a healthy one`,
       );
   }
   return { comparable: sights.map((sight) => down.get(sight) ?? sight), notes };

@@ -70,7 +70,9 @@ describe('recordings of one point at several sample rates', () => {
   ])('are compared at the lowest where nothing is healthy at it: %s', async (_, lowHz) => {
     writeSet([...healthy(RATE_HZ, 1, 4), worn(RATE_HZ, 21), worn(lowHz, 22), worn(lowHz, 23)]);
     const { rocAuc, confusion, notes, perRecording } = await evaluated();
-    expect(notes[0]).toContain(`5 recordings of rig.de.acceleration were taken down to ${lowHz} Hz`);
+    expect(notes[0]).toContain(
+      `of rig.de.acceleration 5 recordings at higher rates were compared at ${lowHz} Hz`,
+    );
     expect(perRecording.map(({ file }) => file).sort()).toEqual(
       [1, 2, 3, 4].map((i) => `healthy-${i}.wav`).concat(['worn-21.wav', 'worn-22.wav', 'worn-23.wav']),
     );
