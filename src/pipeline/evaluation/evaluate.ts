@@ -7,7 +7,7 @@ import { knownOf, machinesOfSet, RecordedStates } from '../recordings/recorded-s
 import { RecordingAnalysis } from '../recordings/recording-windows.js';
 import { type FitRule, rowsToFit } from './fit-rule.js';
 import { evaluateLife, LEAST_SNAPSHOTS } from './lives.js';
-import { atSeveralRates, takenDown } from './one-rate.js';
+import { takenDown, withoutHealthy } from './one-rate.js';
 import { evaluatePopulation, isLearnedBy } from './populations.js';
 import { combine, type Evaluation, type EvaluationPart } from './result.js';
 import { type Sight, sightOf } from './sight.js';
@@ -30,8 +30,8 @@ export interface EvaluateOptions {
  * How well this gateway would have done on a recording set, learning from nothing but its healthy part.
  *
  * - Tables and recordings of many snapshots run through a control chart in order of time.
- * - Other recordings are compared with the healthy ones of the same point and sample rate; where a rate has none, all
- *   of the point at the lowest rate.
+ * - Other recordings are compared with the healthy ones of the same point and sample rate; where a rate has none, with
+ *   those of another rate, at the lower of the two.
  * - Where the machine has operating states, each is learned and judged by itself, and what a gateway would not judge
  *   (standstill, run-up, a state of which nothing was learned) counts as not anomalous.
  */
@@ -78,7 +78,7 @@ async function evaluateRecordings(
     }
     sights.push(await sightOf(recording, analysis));
   }
-  const { comparable, notes: ofRates } = await atOneRate(set, sights, entries, fit, analysis);
+  const { comparable, notes: ofRates } = await comparableSights(set, sights, entries, fit, analysis);
   if (ofRates.length > 0) parts.push({ judged: [], detections: [], perRecording: [], notes: ofRates });
   const groups = new Map<string, Sight[]>();
   for (const sight of comparable) groups.set(sight.group, [...(groups.get(sight.group) ?? []), sight]);
@@ -93,30 +93,37 @@ async function evaluateRecordings(
   return parts;
 }
 
-/** Where a point has nothing healthy at one of its sample rates, all its recordings are compared at the lowest. */
-async function atOneRate(
+/**
+ * Where a point has nothing healthy at one of its sample rates, healthy recordings of a higher one are taken down to it; where
+ * there are only some of a lower one, what is asked is taken down to theirs.
+ */
+async function comparableSights(
   set: RecordingSet,
   sights: readonly Sight[],
   entries: readonly RecordingEntry[],
   fit: FitRule,
   analysis: RecordingAnalysis,
 ) {
-  const down = new Map<Sight, Sight>();
+  const comparable = new Set(sights);
   const notes: string[] = [];
-  for (const { rateHz, sights: family } of atSeveralRates(sights, isLearnedBy(fit))) {
-    const higher = family.filter(({ sampleRateHz }) => sampleRateHz !== rateHz);
-    const before = down.size;
-    for (const sight of higher) {
+  for (const { sights: own, rateHz, healthy, healthyRateHz } of withoutHealthy(sights, isLearnedBy(fit))) {
+    const borrowed = healthyRateHz > rateHz;
+    const lowHz = Math.min(rateHz, healthyRateHz);
+    let taken = 0;
+    for (const sight of borrowed ? healthy : own) {
       const recording = await set.readRecording(entries.find(({ file }) => file === sight.file)!);
-      const lower = takenDown(recording, rateHz);
-      if (lower !== undefined) down.set(sight, await sightOf(lower, analysis));
+      const lower = takenDown(recording, lowHz);
+      if (lower === undefined) continue;
+      taken++;
+      if (!borrowed) comparable.delete(sight);
+      comparable.add({ ...(await sightOf(lower, analysis)), borrowed });
     }
-    if (down.size > before)
+    if (taken > 0)
       notes.push(
-        `of ${family[0]!.point} ${down.size - before} recordings at higher rates were compared at ${rateHz} Hz: not at every rate is there a healthy one`,
+        `${own[0]!.group}: nothing is healthy at this rate; compared at ${lowHz} Hz with healthy recordings of ${healthyRateHz} Hz`,
       );
   }
-  return { comparable: sights.map((sight) => down.get(sight) ?? sight), notes };
+  return { comparable, notes };
 }
 
 async function evaluateTables(

@@ -10,25 +10,30 @@ const TOLERANCE = 1e-4;
 /** Samples at each end that the filter has seen only in part, at the lower rate. */
 const EDGE = 16;
 
-/**
- * Recordings of a point that are to be compared at one sample rate: those of a point and unit that were taken at several,
- * where at one of these nothing is healthy that could be learned from.
- * @returns by the lowest of the rates, Hz, all the sights of it
- */
-export function atSeveralRates(
+/** Sights of one rate without a healthy one, and where healthy ones of their point and unit are. */
+export interface WithoutHealthy {
+  readonly sights: readonly Sight[];
+  readonly rateHz: number;
+  /** Healthy ones of the next higher rate, or, where there is none, of the next lower one. */
+  readonly healthy: readonly Sight[];
+  readonly healthyRateHz: number;
+}
+
+/** Of the recordings of each point and unit those at a sample rate at which nothing is healthy, while at another one it is. */
+export function withoutHealthy(
   sights: readonly Sight[],
   isLearned: (sight: Sight) => boolean,
-): { readonly rateHz: number; readonly sights: readonly Sight[] }[] {
-  const families = new Map<string, Sight[]>();
-  for (const sight of sights) {
-    const name = `${sight.point} in ${sight.unit}`;
-    families.set(name, [...(families.get(name) ?? []), sight]);
-  }
-  return [...families.values()].flatMap((family) => {
-    const rates = [...new Set(family.map(({ sampleRateHz }) => sampleRateHz))];
-    const learned = new Set(family.filter(isLearned).map(({ sampleRateHz }) => sampleRateHz));
-    if (learned.size === 0 || learned.size === rates.length) return [];
-    return [{ rateHz: Math.min(...rates), sights: family }];
+): WithoutHealthy[] {
+  return [...new Set(sights.map(({ group }) => group))].flatMap((group) => {
+    const own = sights.filter((sight) => sight.group === group);
+    if (own.some(isLearned)) return [];
+    const { point, unit, sampleRateHz: rateHz } = own[0]!;
+    const donors = sights.filter((of) => of.point === point && of.unit === unit && isLearned(of));
+    const rates = [...new Set(donors.map(({ sampleRateHz }) => sampleRateHz))].sort((a, b) => a - b);
+    const healthyRateHz = rates.find((rate) => rate > rateHz) ?? rates.at(-1);
+    if (healthyRateHz === undefined) return [];
+    const healthy = donors.filter(({ sampleRateHz }) => sampleRateHz === healthyRateHz);
+    return [{ sights: own, rateHz, healthy, healthyRateHz }];
   });
 }
 
@@ -36,14 +41,14 @@ export function atSeveralRates(
 export function takenDown(recording: Recording, rateHz: number): Recording | undefined {
   const resampled = resamplerTo(recording.sampleRateHz, rateHz);
   if (resampled === undefined) return undefined;
-  const blocks = recording.blocks.map(({ samples, startTimeMs, offsetS }): RecordedBlock => {
-    const edgeS = EDGE / rateHz;
-    return {
+  const edgeS = EDGE / rateHz;
+  const blocks = recording.blocks.map(
+    ({ samples, startTimeMs, offsetS }): RecordedBlock => ({
       samples: Float32Array.from(resampled(samples).subarray(EDGE, -EDGE)),
       startTimeMs: startTimeMs + edgeS * 1000,
       offsetS: offsetS + edgeS,
-    };
-  });
+    }),
+  );
   return { ...recording, sampleRateHz: rateHz, blocks };
 }
 

@@ -66,13 +66,16 @@ export function worstOfStates(
       rows.reduce((sum, count) => sum + count, 0),
     );
     const { perRecording } = judgeState(own.map(({ inState }) => inState));
-    own.forEach(({ sight }, i) => {
+    const asked = own.filter(({ sight }) => !sight.borrowed);
+    asked.forEach(({ sight }, i) => {
       const result = { ...perRecording[i]!, state };
       const before = results.get(sight);
       if (before === undefined || (result.score ?? -1) > (before.score ?? -1)) results.set(sight, result);
     });
   }
-  const perRecording = sights.map((sight) => results.get(sight) ?? notJudged(sight, states.get(sight)!));
+  const perRecording = sights
+    .filter(({ borrowed }) => !borrowed)
+    .map((sight) => results.get(sight) ?? notJudged(sight, states.get(sight)!));
   return {
     judged: perRecording.flatMap(judgedIn),
     detections: [],

@@ -44,14 +44,15 @@ function evaluateOneState(
 ): EvaluationPart {
   const learned = sights.filter((sight) => isLearned(sight) && sight.windows.length > 0);
   const healthy = learned.map(({ windows }) => windows);
+  const asked = sights.filter(({ borrowed }) => !borrowed);
   const windows = healthy.flat().length;
   if (windows < LEAST_WINDOWS) {
     const found = windows === 0 ? 'no healthy recording' : `${windows} healthy windows`;
     const remark = `${found} of ${sights[0]!.group} to learn from: at least ${LEAST_WINDOWS} windows are needed`;
-    return { judged: [], detections: [], perRecording: sights.map((sight) => unjudged(sight, remark)) };
+    return { judged: [], detections: [], perRecording: asked.map((sight) => unjudged(sight, remark)) };
   }
   const population = fitPopulation(healthy, options);
-  const perRecording = sights.map((sight) => judged(sight, learned.indexOf(sight)));
+  const perRecording = asked.map((sight) => judged(sight, learned.indexOf(sight)));
   return { judged: perRecording.flatMap(judgedOf), detections: [], perRecording };
 
   function judged(sight: Sight, place: number): RecordingResult {

@@ -31,6 +31,8 @@ export interface Sight extends WindowsOfRecording {
   readonly group: string;
   readonly label: string | undefined;
   readonly split: 'train' | 'test' | undefined;
+  /** From another sample rate: learned from here, and judged there. */
+  readonly borrowed?: boolean;
   readonly diagnosis: Pick<Diagnosis, 'fault' | 'confidence'>;
 }
 

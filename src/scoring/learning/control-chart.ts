@@ -65,6 +65,7 @@ const MOST_CHANGE = {
   value: Number.POSITIVE_INFINITY,
 } as const;
 const SMALLEST = 1e-12;
+/** What is told of a fault at most: a limit may be next to nothing (a value that never moved). */
 const MOST_SCORE = 1e6;
 
 const channelSchema = z.strictObject({
@@ -200,17 +201,17 @@ function fitChannel(channel: ChartChannel, values: Float64Array, options: ChartO
   const n = scaled.length;
   if (n < LEAST_VALUES)
     return {
+      ...{ name, kind, log: false, judged: false, drifts: false, learned: Math.max(1, n) },
       ...{
-        name,
-        kind,
-        log: false,
-        judged: false,
-        drifts: false,
-        learned: Math.max(1, n),
         mean: 0,
         deviation: 0,
+        memory: Math.max(1, n),
+        lambda: 1,
+        limit: 1,
+        average: 0,
+        level: 0,
+        base: 0,
       },
-      ...{ memory: Math.max(1, n), lambda: 1, limit: 1, average: 0, level: 0, base: 0 },
     };
   const { mean, standardDeviation } = momentsOf(scaled);
   const deviation = standardDeviation + SMALLEST;
