@@ -35,6 +35,7 @@ function machine(seed: number, isWorn: boolean): Float64Array {
 /** Writes recordings of one point, each at its rate. */
 function writeSet(
   recordings: readonly { file: string; label: string; seed: number; rateHz: number }[],
+  state?: string,
 ): void {
   for (const { file, label, seed, rateHz } of recordings) {
     const signal = machine(seed, label !== 'normal');
@@ -50,6 +51,7 @@ function writeSet(
     name: 'rates',
     recordings: recordings.map(({ file, label }) => ({
       ...{ file, label, point: 'rig.de.acceleration', unit: 'g', fullScale: 4, speedRpm: 60 * SHAFT_HZ },
+      ...(state === undefined ? {} : { state }),
     })),
   };
   writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest));
@@ -81,6 +83,17 @@ describe('recordings of one point at several sample rates', () => {
       expect({ rocAuc, confusion }).toEqual({ rocAuc: 1, confusion: { tp: 3, fp: 0, tn: 4, fn: 0 } });
     },
   );
+
+  it('are compared so in their operating state too', async () => {
+    writeSet([...healthy(RATE_HZ, 1, 4), worn(12_000, 22)], 'full');
+    const { confusion, perRecording } = await evaluated();
+    expect(perRecording).toHaveLength(5);
+    expect(perRecording.find(({ file }) => file === 'worn-22.wav')).toMatchObject({
+      anomalous: true,
+      state: 'full',
+    });
+    expect(confusion).toEqual({ tp: 1, fp: 0, tn: 4, fn: 0 });
+  });
 
   it('are taken down to the healthy ones where these are of the lower rate', async () => {
     writeSet([...healthy(12_000, 1, 4), worn(12_000, 21), worn(RATE_HZ, 22)]);
