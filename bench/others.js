@@ -1,5 +1,5 @@
-// The control chart on benchmarks that are not in the folder of recordings, and that nothing was chosen from: clones of
-// github.com/waico/SKAB and github.com/numenta/NAB, side by side in a folder.
+// The control chart on benchmarks that are not in the folder of recordings: clones of github.com/waico/SKAB and
+// github.com/numenta/NAB, side by side in a folder. docs/quality.md has what it gave blind, and what was chosen after that.
 //   SM_EDGE_BENCHMARKS=FOLDER npm run bench -- others
 import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

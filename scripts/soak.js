@@ -39,7 +39,8 @@ const { values, positionals } = parseArgs({
 });
 const [name] = positionals;
 const soak = SOAKS[name];
-if (soak === undefined || positionals.length !== 1) {
+const known = ['ext4', 'xfs', 'btrfs'].includes(values.filesystem);
+if (soak === undefined || positionals.length !== 1 || !known) {
   process.stderr.write(
     `npm run soak -- NAME [--count N] [--filesystem ext4|xfs|btrfs]; names: ${Object.keys(SOAKS).join(', ')}\n`,
   );
